@@ -48,7 +48,7 @@ def measure(
 
 
 def path_of(claim: Claim, instance: Instance) -> Path:
-    """How the job came to its instance: hot where this was ready before the job was runnable."""
+    """How the job came to its instance: hot where the instance was ready before the job."""
     ready = [step.at for step in instance.history if step.state == InstanceState.READY]
     if ready and ready[-1] <= claim.runnable_at:
         return Path.HOT
