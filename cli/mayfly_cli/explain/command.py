@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -24,7 +25,7 @@ from mayfly_cli.operations.options import answer, since, watched
 @click.argument("what", metavar="JOB|INSTANCE|QUEUE")
 @since("1d")
 @watched
-def explain(what: str, **options: Any) -> int:
+def explain(what: str, lasting: timedelta, **options: Any) -> int:
     """Say why a job waits, what became of it, and what to do.
 
     JOB is a UUID, a URL of Buildkite, or pipeline/build; of several jobs of a build each is listed.
@@ -32,5 +33,4 @@ def explain(what: str, **options: Any) -> int:
     """
     from mayfly_cli.explain.reading import explain as find
 
-    lasting = options.pop("since")
     return answer(lambda connection: find(connection, what, lasting), options)

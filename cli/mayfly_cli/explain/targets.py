@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mayfly_cli.parameter_types import QUEUE_KEY
+
 _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 # Source: Buildkite's REST API reference, `web_url` of builds and jobs.
 _URL = re.compile(
@@ -62,4 +64,4 @@ def target(text: str) -> Target | None:
         return Build(found["pipeline"], int(found["build"]))
     if found := _BUILD.fullmatch(text):
         return Build(found["pipeline"], int(found["build"]))
-    return QueueKey(text) if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", text) else None
+    return QueueKey(text) if QUEUE_KEY.allows(text) else None

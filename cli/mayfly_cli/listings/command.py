@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.operations.completion import queues
 from mayfly_cli.operations.epilogs import examples
-from mayfly_cli.operations.options import QUEUE, answer, since, watched
-
-_QUEUE = click.argument("queue", type=QUEUE, required=False, shell_complete=queues)
+from mayfly_cli.operations.options import answer, any_queue, since, watched
 
 
 @click.command(
@@ -22,7 +20,7 @@ _QUEUE = click.argument("queue", type=QUEUE, required=False, shell_complete=queu
         ends="0 no job waits for a person, 1 one does",
     ),
 )
-@_QUEUE
+@any_queue
 @click.option("--waiting", is_flag=True, help="Only jobs that no agent has yet.")
 @watched
 def jobs(queue: str | None, waiting: bool, **options: Any) -> int:
@@ -38,7 +36,7 @@ def jobs(queue: str | None, waiting: bool, **options: Any) -> int:
 @click.command(
     "instances", cls=Command, epilog=examples("mayfly instances default", ends="0 listed")
 )
-@_QUEUE
+@any_queue
 @watched
 def instances(queue: str | None, **options: Any) -> int:
     """List instances: state, type, and the job of each.
@@ -57,16 +55,15 @@ def instances(queue: str | None, **options: Any) -> int:
         *("mayfly launches", "mayfly launches default --failed --since 1d"), ends="0 listed"
     ),
 )
-@_QUEUE
+@any_queue
 @click.option("--failed", is_flag=True, help="Only launches with a failure.")
 @since("1h")
 @watched
-def launches(queue: str | None, failed: bool, **options: Any) -> int:
+def launches(queue: str | None, failed: bool, lasting: timedelta, **options: Any) -> int:
     """List launches of late, and why instances failed.
 
     An instance that ended before it was ready has failed; `mayfly logs i-…` shows its last words.
     """
     from mayfly_cli.listings.reading import read_launches
 
-    lasting = options.pop("since")
     return answer(lambda it: read_launches(it, queue, lasting, failed=failed), options)

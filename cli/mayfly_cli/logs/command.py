@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -21,7 +22,7 @@ from mayfly_cli.operations.options import answer, since, watched
 @click.argument("what", metavar="JOB|INSTANCE")
 @since("1d")
 @watched
-def logs(what: str, **options: Any) -> int:
+def logs(what: str, lasting: timedelta, **options: Any) -> int:
     """Show what functions and host said of a job or instance.
 
     The lines of the four functions that name it, in order of time; then the last words of a host
@@ -29,5 +30,4 @@ def logs(what: str, **options: Any) -> int:
     """
     from mayfly_cli.logs.reading import read_logs
 
-    lasting = options.pop("since")
     return answer(lambda connection: read_logs(connection, what, lasting), options)

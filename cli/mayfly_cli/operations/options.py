@@ -9,14 +9,16 @@ from typing import Any, TypeVar
 
 import click
 
+from mayfly_cli.operations.completion import queues
 from mayfly_cli.operations.shared import Shared
-from mayfly_cli.parameter_types import STACK_NAME, Word
+from mayfly_cli.parameter_types import QUEUE_KEY, STACK_NAME
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = timedelta(days=366)
 
-QUEUE = Word("queue", r"[A-Za-z0-9_-]{1,100}", "the key of a queue: letters, digits, - and _")
+one_queue = click.argument("queue", type=QUEUE_KEY, shell_complete=queues)
+any_queue = click.argument("queue", type=QUEUE_KEY, required=False, shell_complete=queues)
 
 
 class Duration(click.ParamType[timedelta]):
@@ -72,9 +74,13 @@ def watched(function: Function) -> Function:
 
 
 def since(default: str) -> Callable[[Function], Function]:
-    """The option --since: how far back to read."""
+    """The option --since: how far back to read, as the argument `lasting`."""
     return click.option(
-        "--since", metavar="TIME", type=Duration(), default=default, help="How far back to look."
+        *("--since", "lasting"),
+        metavar="TIME",
+        type=Duration(),
+        default=default,
+        help="How far back to look.",
     )
 
 

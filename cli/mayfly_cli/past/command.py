@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.operations.completion import queues
 from mayfly_cli.operations.epilogs import examples
-from mayfly_cli.operations.options import QUEUE, answer, of_stack, since
-
-_QUEUE = click.argument("queue", type=QUEUE, required=False, shell_complete=queues)
+from mayfly_cli.operations.options import answer, any_queue, of_stack, since
 
 
 @click.command(
     "waits", cls=Command, epilog=examples("mayfly waits --since 7d --by pipeline", ends="0 shown")
 )
-@_QUEUE
+@any_queue
 @click.option("--by", type=click.Choice(["queue", "pipeline"]), default="queue", help="Row for.")
 @since("24h")
 @of_stack
-def waits(queue: str | None, by: str, **options: Any) -> int:
+def waits(queue: str | None, by: str, lasting: timedelta, **options: Any) -> int:
     """Show how long jobs waited, hot and cold.
 
     A wait is from runnable to an agent's acceptance. Hot: the instance was launched before the job
@@ -30,18 +28,17 @@ def waits(queue: str | None, by: str, **options: Any) -> int:
     from mayfly_cli.past.reading import read_past
     from mayfly_cli.past.waits import waits_of
 
-    lasting = options.pop("since")
     return answer(lambda it: waits_of(read_past(it, lasting, queue), by), options)
 
 
 @click.command(
     "cost", cls=Command, epilog=examples("mayfly cost --since 7d --by queue", ends="0 shown")
 )
-@_QUEUE
+@any_queue
 @click.option("--by", type=click.Choice(["pipeline", "queue"]), default="pipeline", help="Row for.")
 @since("7d")
 @of_stack
-def cost(queue: str | None, by: str, **options: Any) -> int:
+def cost(queue: str | None, by: str, lasting: timedelta, **options: Any) -> int:
     """Show what instances cost.
 
     By EC2's list price at the launch, from the binding of a job to its instance's end; boots and
@@ -50,14 +47,13 @@ def cost(queue: str | None, by: str, **options: Any) -> int:
     from mayfly_cli.past.cost import cost_of
     from mayfly_cli.past.reading import read_past
 
-    lasting = options.pop("since")
     return answer(lambda it: cost_of(read_past(it, lasting, queue), by), options)
 
 
 @click.command("changes", cls=Command, epilog=examples("mayfly changes --since 7d", ends="0 shown"))
 @since("24h")
 @of_stack
-def changes(**options: Any) -> int:
+def changes(lasting: timedelta, **options: Any) -> int:
     """Show what changed, and who did it.
 
     Parameters with their old and new values, deleted ones too; each alarm's present state; the
@@ -65,5 +61,4 @@ def changes(**options: Any) -> int:
     """
     from mayfly_cli.past.changes import read_changes
 
-    lasting = options.pop("since")
     return answer(lambda connection: read_changes(connection, lasting), options)

@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.operations.completion import queues
 from mayfly_cli.operations.epilogs import examples
-from mayfly_cli.operations.options import QUEUE, answer, watched
+from mayfly_cli.operations.options import answer, any_queue, watched
 
 
 @click.command(
@@ -17,7 +16,7 @@ from mayfly_cli.operations.options import QUEUE, answer, watched
     cls=Command,
     epilog=examples("mayfly plan default", ends="0 planned, 1 something needs a person"),
 )
-@click.argument("queue", type=QUEUE, required=False, shell_complete=queues)
+@any_queue
 @watched
 def plan(queue: str | None, **options: Any) -> int:
     """Say what the next tick would do, and why not more.

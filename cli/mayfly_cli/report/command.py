@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.operations.completion import queues
 from mayfly_cli.operations.epilogs import examples
-from mayfly_cli.operations.options import QUEUE, answer, of_stack, since
+from mayfly_cli.operations.options import answer, any_queue, of_stack, since
 
 
 @click.command(
@@ -22,7 +22,7 @@ from mayfly_cli.operations.options import QUEUE, answer, of_stack, since
         ends="0 shown",
     ),
 )
-@click.argument("queue", type=QUEUE, required=False, shell_complete=queues)
+@any_queue
 @click.option(
     "--html",
     metavar="FILE",
@@ -31,7 +31,7 @@ from mayfly_cli.operations.options import QUEUE, answer, of_stack, since
 )
 @since("7d")
 @of_stack
-def report(queue: str | None, html: Path | None, **options: Any) -> int:
+def report(queue: str | None, html: Path | None, lasting: timedelta, **options: Any) -> int:
     """Report queues by hour, failed launches, cost and changes.
 
     Without --html only a summary is shown; --json has every number of the HTML file. What the
@@ -39,5 +39,4 @@ def report(queue: str | None, html: Path | None, **options: Any) -> int:
     """
     from mayfly_cli.report.reading import read_report
 
-    lasting = options.pop("since")
     return answer(lambda connection: read_report(connection, lasting, queue, html), options)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from datetime import timedelta
 from typing import Any
 
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.operations.completion import names, queues
+from mayfly_cli.operations.completion import names
 from mayfly_cli.operations.epilogs import examples
-from mayfly_cli.operations.options import QUEUE, Duration, answer, of_stack
+from mayfly_cli.operations.options import Duration, answer, of_stack, one_queue
 
 _CHANGES = "0 the change is in force, 1 it is not"
-_QUEUE = click.argument("queue", type=QUEUE, shell_complete=queues)
 _NAME = click.argument("name", shell_complete=names)
 
 
@@ -25,7 +24,7 @@ _NAME = click.argument("name", shell_complete=names)
         ends="0 all values are in force, 1 one is not",
     ),
 )
-@_QUEUE
+@one_queue
 @click.argument("name", required=False, shell_complete=names)
 @of_stack
 def get(queue: str, name: str | None, **options: Any) -> int:
@@ -48,7 +47,7 @@ def get(queue: str, name: str | None, **options: Any) -> int:
         ends=_CHANGES,
     ),
 )
-@_QUEUE
+@one_queue
 @_NAME
 @click.argument("value")
 @click.option("--was", metavar="VALUE", help="Change only if this is the value now.")
@@ -67,7 +66,7 @@ def set_(queue: str, name: str, value: str, was: str | None, **options: Any) -> 
 @click.command(
     "unset", cls=Command, epilog=examples("mayfly unset default pool/hot", ends=_CHANGES)
 )
-@_QUEUE
+@one_queue
 @_NAME
 @of_stack
 def unset(queue: str, name: str, **options: Any) -> int:
@@ -86,12 +85,12 @@ def unset(queue: str, name: str, **options: Any) -> int:
         ends=_CHANGES,
     ),
 )
-@_QUEUE
+@one_queue
 @click.argument("size", type=click.IntRange(0, 5000))
 @click.option("--for", "lasting", metavar="TIME", type=Duration(), help="Then as before.")
 @click.option("--stopped", is_flag=True, help="The stopped pool instead of the hot one.")
 @of_stack
-def pool(queue: str, size: int, stopped: bool, **options: Any) -> int:
+def pool(queue: str, size: int, lasting: timedelta | None, stopped: bool, **options: Any) -> int:
     """Give a queue's warm pool another size.
 
     With --for, the end is written into the parameter itself: the pool goes back even if this
@@ -99,12 +98,11 @@ def pool(queue: str, size: int, stopped: bool, **options: Any) -> int:
     """
     from mayfly_cli.settings.pools import pool as resize
 
-    lasting = options.pop("lasting")
     return answer(lambda it: resize(it, queue, size, lasting, stopped=stopped), options)
 
 
 @click.command("pause", cls=Command, epilog=examples("mayfly pause docs", ends=_CHANGES))
-@_QUEUE
+@one_queue
 @of_stack
 def pause(queue: str, **options: Any) -> int:
     """Stop new work of a queue; running jobs go on.
@@ -117,7 +115,7 @@ def pause(queue: str, **options: Any) -> int:
 
 
 @click.command("resume", cls=Command, epilog=examples("mayfly resume docs", ends=_CHANGES))
-@_QUEUE
+@one_queue
 @of_stack
 def resume(queue: str, **options: Any) -> int:
     """End a pause or a drain of a queue."""
@@ -133,7 +131,7 @@ def resume(queue: str, **options: Any) -> int:
         "mayfly drain default --wait", ends="0 the queue is paused, and drained with --wait, 1 not"
     ),
 )
-@_QUEUE
+@one_queue
 @click.option("--wait", is_flag=True, help="Wait until the last instance has ended.")
 @of_stack
 def drain(queue: str, wait: bool, **options: Any) -> int:
@@ -157,7 +155,7 @@ def drain(queue: str, wait: bool, **options: Any) -> int:
 
 
 @click.command("recycle", cls=Command, epilog=examples("mayfly recycle default", ends=_CHANGES))
-@_QUEUE
+@one_queue
 @of_stack
 def recycle(queue: str, **options: Any) -> int:
     """Replace a queue's idle instances, a few at a time.
@@ -167,11 +165,10 @@ def recycle(queue: str, **options: Any) -> int:
     """
     from mayfly_cli.settings.changing import change
 
-    def renew(it: Any) -> Any:
-        word = re.sub(r"\+.*", "Z", it.clock().isoformat(timespec="seconds"))
-        return change(it, queue, "launch/generation", word)
-
-    return answer(renew, options)
+    return answer(
+        lambda it: change(it, queue, "launch/generation", f"{it.clock():%Y-%m-%dT%H:%M:%SZ}"),
+        options,
+    )
 
 
 CHANGING = (set_, unset, pool, pause, resume, drain, recycle)

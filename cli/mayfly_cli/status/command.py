@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.operations.completion import queues
 from mayfly_cli.operations.epilogs import examples
-from mayfly_cli.operations.options import QUEUE, answer, watched
+from mayfly_cli.operations.options import answer, any_queue, watched
 
 
 @click.command(
@@ -20,7 +19,7 @@ from mayfly_cli.operations.options import QUEUE, answer, watched
         ends="0 nothing to do, 1 something needs a person",
     ),
 )
-@click.argument("queue", type=QUEUE, required=False, shell_complete=queues)
+@any_queue
 @watched
 def status(queue: str | None, **options: Any) -> int:
     """Show each queue in one line, and what needs a person.
