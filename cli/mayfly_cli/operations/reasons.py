@@ -15,14 +15,18 @@ def mood(why: Why) -> Mood:
     return Mood.BAD if why.code.needs_person else Mood.NOTICE
 
 
+def title(why: Why) -> str:
+    """The reason's code as a heading, such as `MAX INSTANCES`."""
+    return why.code.value.replace("-", " ").upper()
+
+
 def told(why: Why, now: datetime) -> tuple[Cell, ...]:
     """The reason: its code, its text, since when, and the next try."""
-    title = why.code.value.replace("-", " ").upper()
     since = f", since {at(why.since, now)}"
     tries = ""
     if why.next_try is not None and why.next_try > now:
         tries = f", next try in {lasted(why.next_try - now)}"
-    return (Span(title, mood(why)), f" {why.text}{since}{tries}")
+    return (Span(title(why), mood(why)), f" {why.text}{since}{tries}")
 
 
 def remedy(why: Why, queue: str, config: QueueConfig | None) -> str:

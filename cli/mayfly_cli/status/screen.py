@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from mayfly.config.problem import printable
-from mayfly_cli.operations.reasons import mood, remedy
+from mayfly_cli.operations.reasons import mood, remedy, title
 from mayfly_cli.operations.screen import (
     Block,
     Cell,
@@ -90,11 +90,10 @@ def _note(queue: QueueStatus, status: StackStatus) -> Cell:
     if queue.reasons:
         first = queue.reasons[0]
         more = f" (+{len(queue.reasons) - 1})" if len(queue.reasons) > 1 else ""
-        title = first.code.value.replace("-", " ").upper()
         tries = ""
         if first.next_try is not None and first.next_try > status.now:
             tries = f", try in {lasted(first.next_try - status.now)}"
-        return Span(f"{title} {first.text}{tries}{more}", mood(first))
+        return Span(f"{title(first)} {first.text}{tries}{more}", mood(first))
     if queue.problems:
         return Span("BAD VALUE", Mood.BAD)
     if queue.hot_next_change is not None:
@@ -109,9 +108,8 @@ def _wrong(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
         yield Hint(f"mayfly get {queue.queue} {problem.split()[0].rstrip(':')}")
     for each in queue.reasons:
         if each.code.needs_person:
-            title = each.code.value.replace("-", " ").upper()
             since = f" (since {at(each.since, status.now)})"
-            yield line(queue.queue, "  ", Span(title, Mood.BAD), f" {each.text}{since}")
+            yield line(queue.queue, "  ", Span(title(each), Mood.BAD), f" {each.text}{since}")
             if todo := remedy(each, queue.queue, None):
                 yield Hint(todo)
 
