@@ -10,7 +10,7 @@ from mayfly.records.model import Claim, Instance, Step
 from mayfly.records.standing import LeftAlone
 from mayfly.records.why import Code, Why
 from mayfly_cli.listings.instances import Shown, shown_of
-from mayfly_cli.listings.jobs import LEFT_ALONE, Job, Jobs, job_of
+from mayfly_cli.listings.jobs import Job, Jobs, job_left, job_of
 from mayfly_cli.operations.reading import QueueView
 from mayfly_cli.operations.reasons import remedy, told
 from mayfly_cli.operations.screen import Block, Document, Hint, Mood, Span, line
@@ -95,10 +95,9 @@ class InstanceExplained:
     def document(self) -> Document:
         """Title, and each state with its time and reason."""
         shown = self.instance
-        kind = " ".join(filter(None, (shown.instance_type, shown.market, shown.zone)))
         price = f"  ${shown.usd_an_hour}/h" if shown.usd_an_hour else ""
         name = Span(shown.instance or shown.slot, Mood.STRONG)
-        found: list[Block] = [line(name, f"  {kind}  queue {shown.queue}{price}".rstrip())]
+        found: list[Block] = [line(name, f"  {shown.kind}  queue {shown.queue}{price}".rstrip())]
         for step in self.steps:
             when = at(step.at, self.now, seconds=True)
             found.append(line(f"{when}  {step.state:<12} {step.reason}", indent=2))
@@ -135,13 +134,9 @@ def explain_job(
 
 def explain_left(left: LeftAlone, view: QueueView, now: datetime) -> JobExplained:
     """The explanation of a job that the queue does not take."""
-    job = Job(
-        left.job, left.pipeline, left.build, left.step, view.queue, LEFT_ALONE, left.why.since,
-        now - left.why.since, 0, None, left.why,
-    )  # fmt: skip
     return JobExplained(
         now=now,
-        job=job,
+        job=job_left(left, view.queue, now),
         place=0,
         of=0,
         runnable_at=left.why.since,

@@ -32,7 +32,12 @@ class Shown:
     title: str
     """Its job as people call it; empty without one."""
     reason: str
-    """Why it is in its state."""
+    """Why the instance is in its state."""
+
+    @property
+    def kind(self) -> str:
+        """Type, market and zone, as far as they are known."""
+        return " ".join(filter(None, (self.instance_type, self.market, self.zone)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Instances:
                 each.queue,
                 each.state,
                 lasted(self.now - each.since),
-                " ".join(filter(None, (each.instance_type, each.market, each.zone))) or "-",
+                each.kind or "-",
                 each.title or each.reason,
             )
             for each in self.instances

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mayfly.records.model import Claim
+from mayfly.records.standing import LeftAlone
 from mayfly.records.why import Why
 from mayfly_cli.operations.reading import QueueView, StackView
 from mayfly_cli.operations.reasons import mood
@@ -88,10 +89,15 @@ def _of_queue(view: QueueView, now: datetime) -> Iterator[Job]:
     for claim in view.claims:
         yield job_of(claim, instances.get(claim.slot) if claim.slot is not None else None, now)
     for left in view.left:
-        yield Job(
-            left.job, left.pipeline, left.build, left.step, view.queue, LEFT_ALONE, left.why.since,
-            now - left.why.since, 0, None, left.why,
-        )  # fmt: skip
+        yield job_left(left, view.queue, now)
+
+
+def job_left(left: LeftAlone, queue: str, now: datetime) -> Job:
+    """A job that the queue leaves alone."""
+    return Job(
+        left.job, left.pipeline, left.build, left.step, queue, LEFT_ALONE, left.why.since,
+        now - left.why.since, 0, None, left.why,
+    )  # fmt: skip
 
 
 def job_of(claim: Claim, instance: str | None, now: datetime) -> Job:

@@ -10,7 +10,7 @@ from mayfly.records.model import Claim
 
 
 def lasted(time: timedelta) -> str:
-    """A duration in at most two units: `0.3 s`, `40s`, `4m12s`, `2h05m`, `9d`; `-` if negative."""
+    """A duration in at most two units: `0.3 s`, `40s`, `4m12s`, `2h05m`, `9d`; `0s` if negative."""
     seconds = time.total_seconds()
     if seconds < 0:
         return "0s"
