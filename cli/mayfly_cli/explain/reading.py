@@ -16,7 +16,7 @@ from mayfly_cli.explain.result import (
     explain_left,
 )
 from mayfly_cli.explain.targets import Build, InstanceId, JobId, QueueKey, target
-from mayfly_cli.listings.jobs import Job, Jobs, jobs_of
+from mayfly_cli.listings.jobs import Jobs, job_left
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.reading import QueueView, StackView, read_queue, side_by_side
 from mayfly_cli.operations.stack_view import view_of
@@ -80,18 +80,19 @@ def _instance(connection: Connection, name: str) -> InstanceExplained:
 def _build(connection: Connection, build: Build, since: timedelta) -> JobExplained | Jobs:
     view = view_of(connection)
     claims = find_claims(connection, view, build, since)
-    everything = jobs_of(view, waiting=True).jobs
-    left: list[Job] = [
-        job
-        for job in everything
-        if job.attempt == 0 and (job.pipeline, job.build) == (build.pipeline, build.number)
+    left = [
+        (job, queue)
+        for queue in view.queues
+        for job in queue.left
+        if (job.pipeline, job.build) == (build.pipeline, build.number)
     ]
     if len(claims) + len(left) == 1:
-        return _claim(connection, claims[0]) if claims else _job(connection, left[0].job)
+        return _claim(connection, claims[0]) if claims else explain_left(*left[0], view.now)
     if not claims and not left:
         days = f"{since.total_seconds() / 86400:g} d"
         raise UsageError(f"the stack knows no job of {build} in the last {days}; see --since")
-    return explain_build(connection.stack, claims, left, view.now)
+    others = [job_left(job, queue.queue, view.now) for job, queue in left]
+    return explain_build(connection.stack, claims, others, view.now)
 
 
 def find_claims(
