@@ -37,7 +37,9 @@ def read_logs(connection: Connection, what: str, since: timedelta) -> Logs:
     now = connection.clock()
     start = int((now - since).timestamp() * 1000)
     instance = next((each for each in ids if each.startswith("i-")), "")
-    lines = side_by_side(lambda name: _lines(connection, name, ids, start), FUNCTIONS)
+    # One client before the threads begin: threads may share a client of boto3, but no session.
+    client, stack = connection.account.client("logs"), connection.stack
+    lines = side_by_side(lambda name: _lines(client, stack, name, ids, start), FUNCTIONS)
     return Logs(
         now=now,
         about=ids,
@@ -48,18 +50,12 @@ def read_logs(connection: Connection, what: str, since: timedelta) -> Logs:
     )
 
 
-def _lines(connection: Connection, name: str, ids: tuple[str, ...], start: int) -> list[Said]:
+def _lines(client: Any, stack: str, name: str, ids: tuple[str, ...], start: int) -> list[Said]:
     # A term that begins with ? is one of several of which a line must have any. Source: CloudWatch
     # Logs user guide, "Filter pattern syntax".
     pattern = " ".join(f'?"{each}"' for each in ids) if len(ids) > 1 else f'"{ids[0]}"'
-    pages = (
-        connection.account.client("logs")
-        .get_paginator("filter_log_events")
-        .paginate(
-            logGroupName=f"/aws/lambda/{connection.stack}-{name}",
-            startTime=start,
-            filterPattern=pattern,
-        )
+    pages = client.get_paginator("filter_log_events").paginate(
+        logGroupName=f"/aws/lambda/{stack}-{name}", startTime=start, filterPattern=pattern
     )
     events = (event for page in pages for event in page["events"])
     return [said(name, event) for event in islice(events, MOST)]
