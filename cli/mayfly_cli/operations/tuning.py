@@ -8,7 +8,7 @@ Source: API reference of Systems Manager, PutParameter (`Overwrite`, `Version`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -49,19 +49,13 @@ class StackParameters:
 
     def all(self) -> Mapping[str, Stored]:
         """Every parameter by its whole name. A SecureString's value stays encrypted."""
-        pages = self._client.get_paginator("get_parameters_by_path").paginate(
-            Path=self._root, Recursive=True
-        )
-        return {each["Name"]: _stored(each) for page in pages for each in page["Parameters"]}
+        return self._below(self._root)
 
     def of_queue(self, queue: str) -> dict[str, Stored]:
         """The queue's parameters by their names below its path."""
-        pages = self._client.get_paginator("get_parameters_by_path").paginate(
-            Path=f"{self._root}/queues/{queue}", Recursive=True
-        )
-        prefix = f"{self._root}/queues/{queue}/"
-        found = (each for page in pages for each in page["Parameters"])
-        return {each["Name"].removeprefix(prefix): _stored(each) for each in found}
+        prefix = self.path(queue, "")
+        found = self._below(prefix.rstrip("/"))
+        return {name.removeprefix(prefix): stored for name, stored in found.items()}
 
     def path(self, queue: str, name: str) -> str:
         """The parameter's whole name."""
@@ -77,17 +71,13 @@ class StackParameters:
 
     def history(self, queue: str, name: str) -> list[Stored]:
         """The versions that SSM keeps, the oldest first; none of a parameter that was deleted."""
-        return list(self._history(queue, name))
-
-    def _history(self, queue: str, name: str) -> Iterator[Stored]:
         pages = self._client.get_paginator("get_parameter_history").paginate(
             Name=self.path(queue, name)
         )
         try:
-            for page in pages:
-                yield from map(_stored, page["Parameters"])
+            return [_stored(each) for page in pages for each in page["Parameters"]]
         except self._client.exceptions.ParameterNotFound:
-            return
+            return []
 
     def put(self, queue: str, name: str, value: str, known: Stored | None) -> int:
         """Write the value over the known one; returns the parameter's new version.
@@ -111,6 +101,13 @@ class StackParameters:
             self._client.delete_parameter(Name=self.path(queue, name))
         except self._client.exceptions.ParameterNotFound as error:
             raise UsageError(_changed(name)) from error
+
+    def _below(self, path: str) -> dict[str, Stored]:
+        """The parameters below the path by their whole names."""
+        pages = self._client.get_paginator("get_parameters_by_path").paginate(
+            Path=path, Recursive=True
+        )
+        return {each["Name"]: _stored(each) for page in pages for each in page["Parameters"]}
 
     def _unchanged(self, queue: str, name: str, known: Stored | None) -> None:
         present = self.one(queue, name)
