@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from mayfly.answers import Parameter
 from mayfly.config.problem import printable
@@ -147,7 +146,7 @@ def _awaited(
         told = [each for each in problems if each.startswith(shown.name) and each not in before]
         if told:
             return replace(shown, in_force=False, note="; ".join(told))
-        if timedelta(seconds=took) >= timedelta(seconds=PATIENCE):
+        if took >= PATIENCE:
             note = (
                 f"{PATIENCE:.0f} s are over. The function `provision` takes over changes, once a "
                 "minute at the latest; `mayfly doctor` says whether it runs"

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from mayfly.records.states import OPEN_INSTANCES
 from mayfly_cli.operations.connection import Connection
-from mayfly_cli.operations.queues import live_queue
 from mayfly_cli.operations.reading import Records
 from mayfly_cli.operations.screen import Document, Hint, Mood, Span, line
 from mayfly_cli.operations.words import count, lasted
@@ -59,7 +58,6 @@ def drain(
 
     The pool's parameter stays as it is: a paused queue has no pool, and has it again afterwards.
     """
-    live_queue(connection.records, queue)
     made = change(connection, queue, "paused", "true")
     found = left(connection.records, connection.stack, queue, connection.clock(), made)
     while wait and not found.drained:

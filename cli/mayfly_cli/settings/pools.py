@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mayfly.records.states import Supply
+from mayfly.records.states import Supply, instance_states
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.queues import live_queue
-from mayfly_cli.operations.reading import read_queue
 from mayfly_cli.operations.screen import Document, line
 from mayfly_cli.operations.words import at, count
 from mayfly_cli.settings.changing import Changed, change
 
+_SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)
 _UNTIL = re.compile(r"\s*until\s")
 
 
@@ -62,7 +62,7 @@ def pool(
     Raises:
         UsageError: as `change`; and for a pool with a schedule, where no time is given.
     """
-    record = live_queue(connection.records, queue)
+    live_queue(connection.records, queue)
     name = "pool/stopped" if stopped else "pool/hot"
     present = connection.parameters.one(queue, name)
     text = present.value.strip() if present is not None else "0"
@@ -74,8 +74,7 @@ def pool(
         raise UsageError(
             f'{name} is a schedule, "{text}": give --for, or replace it: mayfly set {queue} {name}'
         )
-    view = read_queue(connection.records, record)
-    supplied = sum(1 for each in view.instances if each.state.traits.supply is not Supply.NONE)
+    supplied = len(connection.records.instances(queue, _SUPPLY))
     made = change(connection, queue, name, value, was=None if present is None else present.value)
     then = "" if until is None else _without_until(text)
     return Pooled(made, size, until, then, now, max(size - supplied, 0))
