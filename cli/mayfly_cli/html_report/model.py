@@ -1,7 +1,8 @@
 """What a report says: frozen values, made by a command from what the command has read.
 
 A report is a verdict and sections in the order of reading. A new kind of section is a class here
-and a template of its name. All times are seconds since the report's zero, which its `Chart` names.
+and a file in `templates/`, by whose name the section is also linked. All times are seconds since
+the report's zero, which the report's `Chart` names.
 """
 
 from __future__ import annotations
@@ -204,7 +205,6 @@ class Checks:
     """The promises, broken ones first."""
 
     template: ClassVar[str] = "checks"
-    anchor: ClassVar[str] = "checks"
     heading: ClassVar[str] = "Checks"
     checks: tuple[Check, ...]
 
@@ -224,7 +224,6 @@ class Chart:
     """The Gantt chart: a row for each job with its instance, then instances without a job."""
 
     template: ClassVar[str] = "chart"
-    anchor: ClassVar[str] = "chart"
     heading: ClassVar[str] = "Time line"
     zero: str
     """What the second 0 is, as in "seconds since …"."""
@@ -237,7 +236,6 @@ class Jobs:
     """The table of jobs."""
 
     template: ClassVar[str] = "jobs"
-    anchor: ClassVar[str] = "jobs"
     heading: ClassVar[str] = "Jobs"
     jobs: tuple[Job, ...]
 
@@ -247,7 +245,6 @@ class Instances:
     """The table of instances."""
 
     template: ClassVar[str] = "instances"
-    anchor: ClassVar[str] = "instances"
     heading: ClassVar[str] = "Instances"
     instances: tuple[Instance, ...]
 
@@ -257,7 +254,6 @@ class Waits:
     """The table of waits."""
 
     template: ClassVar[str] = "waits"
-    anchor: ClassVar[str] = "waits"
     heading: ClassVar[str] = "Waits by phase"
     waits: tuple[Wait, ...]
 
@@ -267,7 +263,6 @@ class Alarms:
     """The alarms that fired."""
 
     template: ClassVar[str] = "alarms"
-    anchor: ClassVar[str] = "alarms"
     heading: ClassVar[str] = "Alarms"
     alarms: tuple[Alarm, ...]
 
@@ -277,7 +272,6 @@ class Faults:
     """The faults that were turned on."""
 
     template: ClassVar[str] = "faults"
-    anchor: ClassVar[str] = "faults"
     heading: ClassVar[str] = "Faults"
     faults: tuple[Fault, ...]
 

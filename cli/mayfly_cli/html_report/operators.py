@@ -54,7 +54,6 @@ class Hours:
     """Queues by hour, with changes as marks on the axis of time."""
 
     template: ClassVar[str] = "hours"
-    anchor: ClassVar[str] = "hours"
     heading: ClassVar[str] = "Queues by hour"
     queues: tuple[QueueHours, ...]
     changes: tuple[Change, ...] = ()
@@ -93,7 +92,6 @@ class Launches:
     """Launches that failed, by cause, most first."""
 
     template: ClassVar[str] = "launches"
-    anchor: ClassVar[str] = "launches"
     heading: ClassVar[str] = "Failed launches"
     causes: tuple[Cause, ...]
 
@@ -115,7 +113,6 @@ class Costs:
     """Cost by pipeline, most first, and of boots and waiting instances."""
 
     template: ClassVar[str] = "costs"
-    anchor: ClassVar[str] = "costs"
     heading: ClassVar[str] = "Cost by pipeline"
     rows: tuple[Cost, ...]
     idle_usd: Decimal
@@ -128,6 +125,5 @@ class Changes:
     """What was changed, in order of time."""
 
     template: ClassVar[str] = "changes"
-    anchor: ClassVar[str] = "changes"
     heading: ClassVar[str] = "Changes"
     changes: tuple[Change, ...]
