@@ -91,7 +91,7 @@ def test_a_full_disk_does_not_keep_the_host_from_stopping_the_job(world: World) 
     world.run()
 
     assert world.agent().signals == [3]
-    assert "the job's log does not tell it" in world.console
+    assert "the job's log does not tell the cause" in world.console
 
 
 def test_the_files_of_the_hook_are_roots_and_readable_by_the_job(world: World) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Callable
 
@@ -83,7 +85,8 @@ def run(
         # The supervisor is being stopped or has a bug: end the job now, not by a lost agent later.
         if running is not None:
             down = isinstance(error, GoingDown)
-            _tell_job(context, reporter, causes.GOING_DOWN if down else causes.BROKEN)
+            with _noting_errors(reporter):
+                causes.tell(context.machine, causes.GOING_DOWN if down else causes.BROKEN)
             _stop(running, context, assignment)
         raise
     finally:
@@ -123,7 +126,8 @@ def watch(
         now = clock.seconds()
         if killed.look():
             reporter.note(str(killed.kills))
-            _tell_job(context, reporter)
+            with _noting_errors(reporter):
+                causes.link_hook(context.machine)
         key.look(now)
         if now >= next_look:
             next_look = now + limits.notices
@@ -136,7 +140,8 @@ def watch(
             stop = _stop_for(now - began, assignment, announced, condemned, context)
             if stop.reason:
                 reporter.step(f"stopping the agent: {stop.reason}")
-                _tell_job(context, reporter, stop.told)
+                with _noting_errors(reporter):
+                    causes.tell(context.machine, stop.told)
                 running.send_signal(signal.SIGQUIT)
                 quit_at = now
         if now - (childless_since if quit_at is None else quit_at) >= limits.delivery:
@@ -167,7 +172,7 @@ class _MissingKey:
         self._left = _KEY_LOOKS
 
     def look(self, now: float) -> None:
-        """Look if it is time, and let the job's log tell of a missing key."""
+        """Look, at most once in `_KEY_LOOK`, and let the job's log tell of a missing key."""
         if now < self._next or self._left <= 0:
             return
         self._next, self._left = now + _KEY_LOOK, self._left - 1
@@ -175,22 +180,18 @@ class _MissingKey:
         if found is None:
             return
         self._left = 0
-        try:
+        with _noting_errors(self._reporter):
             causes.tell_if_checkout_fails(self._context.machine, self._queue, found[1])
-        except OSError as error:
-            self._reporter.note(f"the job's log does not tell it: {error}")
 
 
-def _tell_job(context: Context, reporter: Reporter, cause: str = "") -> None:
-    """Let the job's log tell the cause; without one, of kills for lack of memory."""
+@contextmanager
+def _noting_errors(reporter: Reporter) -> Iterator[None]:
+    """Note an OSError because of which the job's log does not tell a cause; the job goes on."""
     try:
-        if cause:
-            causes.tell(context.machine, cause)
-        else:
-            causes.link_hook(context.machine)
+        yield
     except OSError as error:
-        # A full disk, say. The job goes on, and the report tells the operators.
-        reporter.note(f"the job's log does not tell it: {error}")
+        # A full disk, say. The report tells the operators.
+        reporter.note(f"the job's log does not tell the cause: {error}")
 
 
 def _report_notice(announced: str | None, reporter: Reporter) -> str | None:
