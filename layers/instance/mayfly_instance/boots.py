@@ -75,7 +75,7 @@ def obey(context: Context, reporter: Reporter) -> int:
     except ValueError as error:
         raise HostFailure(f"{_NOT_FIRST}, and {error}") from error
     number = commanded.number
-    # Before anything follows from it: a boot after a crash must not find the number unused.
+    # Before the order has any effect: a boot after a crash must not find the number unused.
     machine.write_file(machine.places.order, str(number).encode(), 0o600, durable=True)
     return number
 

@@ -18,8 +18,8 @@ class HostFailure(Exception):
 class GoingDown(Exception):
     """The machine is shutting down, by an order from outside the supervisor.
 
-    Raised once, wherever the supervisor is. Not a HostFailure: a caller that waits a failure out,
-    or only notes it, must not lose this.
+    Raised once, wherever the supervisor is. A GoingDown is no HostFailure: a caller that waits for
+    the end of a failure, or only notes a failure, must not catch a GoingDown with it.
     """
 
     def __init__(self, reason: str) -> None:

@@ -84,7 +84,7 @@ class Places:
 
     @property
     def first_boot(self) -> Path:
-        """File with the id of the first boot, to know a later one by."""
+        """File with the id of the first boot, by which a later boot is known."""
         return self.lasting / "first-boot"
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """What an instance is to its bill; empty for what EC2 did not tell."""
+    """What decides the price of an instance; empty for what EC2 did not tell."""
 
     instance_type: str = ""
     zone: str = ""
@@ -27,7 +27,7 @@ class Launched:
     instance_ids: tuple[str, ...]
     errors: tuple[str, ...] = ()
     bought: Mapping[str, Bought] = field(default_factory=dict)
-    """By instance id, where EC2 told it."""
+    """By instance id, for instances of which EC2 told something."""
     dry: frozenset[str] = frozenset()
     """Pools of spot, as `type/subnet`, for which EC2 said that they have no capacity."""
 

@@ -321,7 +321,7 @@ class Metric(StrEnum):
     )
     HOSTS_FAILED = (
         "HostsFailed",
-        "Instances whose host failed: no end of the boot, a reported failure, or gone unasked.",
+        "Instances whose host failed: a boot without end, a reported failure, an unexpected end.",
         Unit.COUNT,
         (Service.REAP,),
         _COUNT,

@@ -122,7 +122,7 @@ class History(Protocol):
     """Closed records by time, the latest first: at most a page of them for each call.
 
     The pages come from an index that may lag by moments. A record is found by the time of its last
-    state, from `start` up to but without `end`; `after` is the page before's. The index keeps
+    state, from `start` up to but without `end`; `after` is that of the page before. The index keeps
     records for 30 days, and has none that closed before the index existed.
     """
 
@@ -295,7 +295,7 @@ class Parameters(Protocol):
     def history(self, name: str) -> Sequence[ParameterVersion]:
         """The versions of a parameter that SSM still has, at most 100, the oldest first.
 
-        Raises NotFound for a parameter that does not exist: SSM forgets those of a deleted one.
+        Raises NotFound for a parameter that does not exist: SSM keeps no versions of a deleted one.
         """
 
     def values(self, names: Collection[str]) -> Mapping[str, str | None]:

@@ -31,7 +31,7 @@ class Weekly:
     """Monday is 0, as in `date.weekday`."""
 
     def __contains__(self, day: date) -> bool:
-        """Whether the day is one of these."""
+        """Whether the day is one of these days of the week."""
         return day.weekday() in self.days
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class Dates:
     ranges: tuple[tuple[date, date], ...]
 
     def __contains__(self, day: date) -> bool:
-        """Whether the day is one of these."""
+        """Whether one of the ranges has the day."""
         return any(first <= day <= last for first, last in self.ranges)
 
     def __str__(self) -> str:

@@ -18,16 +18,16 @@ class ParameterChange:
     name: str
     """The parameter's full name."""
     at: datetime
-    """When SSM took the value. SSM does not tell that of a deletion: when Mayfly missed it."""
+    """When SSM took the value; of a deletion, whose time SSM does not tell, when Mayfly noticed."""
     old: str | None = None
-    """Value before. None where the parameter did not exist; with a `number` above 1 it did exist,
-    and nobody knows its value any more."""
+    """Value before. None where the parameter did not exist, or, with a `number` above 1, where the
+    value before is not known any more."""
     new: str | None = None
     """Value since; None for a deletion."""
     number: int = 0
     """The version that SSM gave the new value, from 1; 0 for a deletion."""
     who: str = ""
-    """ARN of the principal that made the change; empty while nobody has told it."""
+    """ARN of the principal that made the change; empty while the principal is not known."""
     version: int = 0
 
     @property
@@ -55,7 +55,7 @@ class LastSeen:
 
 @dataclass(frozen=True, slots=True)
 class ParametersSeen:
-    """The parameters of one queue, known or not, as last read: what a change is told from.
+    """The parameters of one queue, known or not, as last read. A difference from these is a change.
 
     A deleted parameter has no history in SSM, so its last value must be kept here.
     """

@@ -40,10 +40,10 @@ def set_up(spec: str, boot_minutes: int) -> str:
 def failed_boot(before: Instance, after: Instance, *, lost: bool = False) -> tuple[NoteBoot, ...]:
     """The note for the write of `after`, where this write ends a boot; empty for other writes.
 
-    A ready instance that ends soon, and a stopped one that fails, get a note of `idle_ends`, which
-    no brake counts. `lost`: EC2
-    took the instance back for lack of capacity, so the image is not to blame. Slots that EC2 did
-    not fill had no boot. An instance that is retired because no job needs it gets no note.
+    A ready instance that ends soon, and a stopped instance that fails, get a note of `idle_ends`,
+    which no brake counts. `lost`: EC2 took the instance back for lack of capacity, so the image is
+    not to blame. Slots that EC2 did not fill had no boot. An instance that is retired because no
+    job needs it gets no note.
     """
     traits = before.state.traits
     # A proven instance that Mayfly started again: its set-up is in order, so no brake counts it.

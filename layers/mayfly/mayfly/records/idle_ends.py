@@ -1,6 +1,6 @@
 """Idle instances that end soon after they were ready, without a job and not by Mayfly. Pure.
 
-So do stopped ones whose stop or start fails.
+Instances whose commanded stop or start fails are noted in the same way.
 
 Their boots were in order, so no brake holds their shape: the cause is elsewhere. A schedule of
 the account stops instances at night, or a service of the image switches the host off. Without a
@@ -30,7 +30,8 @@ WAITS = (0, 0, 1, 2, 4, 8, 16, 30)
 def idle_end(before: Instance, after: Instance, cause: str) -> tuple[NoteBoot, ...]:
     """The note for the write of `after`, where this write ends a ready instance soon.
 
-    Or a proven one that is being stopped or started: the pool may not work at all with this image.
+    An instance that ends while a stop or a start of it is under way gets a note too: the stopped
+    pool may not work at all with its image.
     """
     lasted, began = after.since - before.since, before.since
     match before.state.traits.supply:

@@ -15,18 +15,19 @@ class Page(Generic[Row]):
 
     records: tuple[Row, ...]
     after: str = ""
-    """Where the next page begins; empty for the last page. A page may have no record and a next."""
+    """Where the next page begins; empty for the last page. Also a page without records may have a
+    next page."""
     unreadable: tuple[str, ...] = ()
     """Primary keys of rows on this page that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[Row]):
-    """All pages up to a limit, the latest records first."""
+    """The records of all pages, up to a limit, the latest first."""
 
     records: tuple[Row, ...]
     complete: bool
-    """Whether these are all records; False where the limit was reached, and older ones are left."""
+    """Whether these are all records; False where the limit leaves older records out."""
     unreadable: tuple[str, ...] = ()
     """Primary keys of rows that cannot be read."""
 

@@ -49,7 +49,7 @@ class Standing:
     function: str
     """`DISPATCH` or `PROVISION`."""
     at: datetime
-    """When it was so."""
+    """When the function found these reasons."""
     reasons: tuple[Why, ...] = ()
     """The gravest first."""
     left: tuple[LeftAlone, ...] = ()
@@ -57,7 +57,7 @@ class Standing:
     waiting: int = 0
     """Jobs that wait, with a claim or listed without one; left ones are not counted."""
     oldest: datetime | None = None
-    """Since when the oldest of these has been runnable; None without a waiting job."""
+    """Since when the oldest waiting job has been runnable; None without a waiting job."""
     hot: Target | None = None
     """Target of hot instances, in the standing of `provision`."""
     version: int = 0
@@ -91,7 +91,7 @@ def standing_after(found: Standing, before: Standing | None) -> Standing:
 
 
 def is_due(found: Standing, before: Standing | None, soonest: timedelta = timedelta(0)) -> bool:
-    """Whether a standing is to be written: it says another thing than before, or in its turn.
+    """Whether a standing is to be written: for what it says anew, or because its turn has come.
 
     A next try is news, and EC2's back-off bounds how often it changes. Texts and counts change all
     the time: they are written in turn alone. `soonest` is the shortest time between two writes, for

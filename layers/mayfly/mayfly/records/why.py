@@ -48,7 +48,7 @@ class Code(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Code:  # noqa: ARG003 - as `Enum` calls it
-        """The code of a later version: a record must stay readable after a step back."""
+        """The code of a later version: a record must stay readable for an earlier version."""
         return cls.OTHER
 
     TOKEN_REFUSED = (
@@ -165,7 +165,7 @@ class Code(StrEnum):
     )
     NO_CAPACITY = (
         "no-capacity",
-        "EC2 has no instance of the types and market at present; the next try has its time.",
+        "EC2 has no instance of the types and market at present; Mayfly tries again at a set time.",
         False,
         True,
         "Add types to `launch/instance-types`, zones to the stack, or another `launch/purchase`.",

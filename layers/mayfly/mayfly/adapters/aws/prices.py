@@ -86,7 +86,7 @@ class AwsPrices:
 
 
 def _spot(shown: Mapping[str, Any]) -> tuple[datetime, str, str]:
-    """Time, pool and price of one entry: of two entries of a pool, the later one counts."""
+    """Time, pool and price of one entry; the time first, so that entries sort by it."""
     at = shown["Timestamp"]
     if not isinstance(at, datetime):
         raise TypeError("a price has a time")
