@@ -22,7 +22,7 @@ LAUNCHING = an_instance(state=InstanceState.LAUNCHING, instance_id="i-1")
 
 
 class World(Protocol):
-    """The fleet and its history. `report` and `assignment` are about mailbox rows: see there."""
+    """The fleet and its history. `report` writes a mailbox row as a host does."""
 
     @property
     def fleet(self) -> Fleet: ...

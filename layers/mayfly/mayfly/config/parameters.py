@@ -267,7 +267,7 @@ class QueueParameters(BaseModel):
         PlainValidator(values.boolean),
         Description(
             "paused",
-            "stops new work and lets the warm pool go; running jobs go on",
+            "stops new work and keeps no warm pool; running jobs go on",
             "`true` or `false`",
             "false",
         ),
