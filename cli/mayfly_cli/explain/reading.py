@@ -18,7 +18,13 @@ from mayfly_cli.explain.result import (
 from mayfly_cli.explain.targets import Build, InstanceId, JobId, QueueKey, target
 from mayfly_cli.listings.jobs import Jobs, job_left
 from mayfly_cli.operations.connection import Connection
-from mayfly_cli.operations.reading import QueueView, StackView, read_queue, side_by_side
+from mayfly_cli.operations.reading import (
+    QueueView,
+    StackView,
+    claims_once,
+    read_queue,
+    side_by_side,
+)
 from mayfly_cli.operations.stack_view import view_of
 from mayfly_cli.status.reading import read_status
 from mayfly_cli.status.result import Status
@@ -106,7 +112,6 @@ def find_claims(
         pages = read_all(lambda at: history.claims(queue.queue, start, view.now, at), MOST)
         return pages.records
 
-    found = {claim.job: claim for queue in view.queues for claim in queue.claims}
-    for claims in side_by_side(ended, view.queues):
-        found.update({claim.job: claim for claim in claims if claim.job not in found})
-    return [c for c in found.values() if (c.pipeline, c.build) == wanted]
+    closed = side_by_side(ended, view.queues)
+    found = claims_once(*(queue.claims for queue in view.queues), *closed)
+    return [c for c in found if (c.pipeline, c.build) == wanted]

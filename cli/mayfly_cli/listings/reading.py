@@ -9,7 +9,7 @@ from mayfly_cli.listings.instances import Instances, instances_of
 from mayfly_cli.listings.jobs import Jobs, jobs_of
 from mayfly_cli.listings.launches import Launches, Read, launches_of
 from mayfly_cli.operations.connection import Connection
-from mayfly_cli.operations.reading import QueueView, side_by_side
+from mayfly_cli.operations.reading import QueueView, instances_once, launches_once, side_by_side
 from mayfly_cli.operations.stack_view import view_of
 
 MOST = 2000
@@ -38,13 +38,11 @@ def read_launches(
 
     closed = side_by_side(ended, view.queues)
     read = Read(
-        launches=(
-            *(each for queue in view.queues for each in queue.launches),
-            *(each for found in closed for each in found.launches),
+        launches=launches_once(
+            *(queue.launches for queue in view.queues), *(found.launches for found in closed)
         ),
-        instances=(
-            *(each for queue in view.queues for each in queue.instances),
-            *(each for found in closed for each in found.instances),
+        instances=instances_once(
+            *(queue.instances for queue in view.queues), *(found.instances for found in closed)
         ),
         complete=all(found.complete for found in closed),
     )

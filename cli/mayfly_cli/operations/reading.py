@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Protocol, TypeVar
 
 from mayfly.config.queue import QueueConfig, in_force
@@ -144,6 +145,21 @@ def configured(record: QueueRecord) -> QueueConfig | None:
 def newest_first(instances: Iterable[Instance]) -> list[Instance]:
     """The instances by the time of their launch, the newest first."""
     return sorted(instances, key=lambda each: (each.created, str(each.key)), reverse=True)
+
+
+def claims_once(*reads: Iterable[Claim]) -> tuple[Claim, ...]:
+    """Each claim once, as the last read has it: a claim may close between two reads."""
+    return tuple({claim.job: claim for claim in chain(*reads)}.values())
+
+
+def instances_once(*reads: Iterable[Instance]) -> tuple[Instance, ...]:
+    """Each instance once, as the last read has it."""
+    return tuple({instance.key: instance for instance in chain(*reads)}.values())
+
+
+def launches_once(*reads: Iterable[Launch]) -> tuple[Launch, ...]:
+    """Each launch once, as the last read has it."""
+    return tuple({launch.id: launch for launch in chain(*reads)}.values())
 
 
 def side_by_side(call: Callable[[Given], Read], given: Sequence[Given]) -> list[Read]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from mayfly.records.model import Claim, Instance
 from mayfly.records.pages import read_all
 from mayfly_cli.operations.connection import Connection
-from mayfly_cli.operations.reading import QueueView, side_by_side
+from mayfly_cli.operations.reading import QueueView, claims_once, instances_once, side_by_side
 from mayfly_cli.operations.stack_view import view_of
 
 MOST = 20_000
@@ -47,13 +47,11 @@ def read_past(connection: Connection, since: timedelta, queue: str | None = None
         region=view.region,
         start=start,
         now=view.now,
-        claims=(
-            *(c for claims, _, _ in closed for c in claims),
-            *(c for each in view.queues for c in each.claims),
+        claims=claims_once(
+            *(each.claims for each in view.queues), *(claims for claims, _, _ in closed)
         ),
-        instances=(
-            *(i for _, instances, _ in closed for i in instances),
-            *(i for each in view.queues for i in each.instances),
+        instances=instances_once(
+            *(each.instances for each in view.queues), *(instances for _, instances, _ in closed)
         ),
         complete=all(whole for _, _, whole in closed),
     )

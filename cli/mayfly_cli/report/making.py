@@ -10,7 +10,13 @@ from mayfly.records.audit import ParameterChange
 from mayfly.records.model import Claim, Instance, Launch
 from mayfly.records.pages import Read
 from mayfly_cli.html_report.operators import Change, QueueHours
-from mayfly_cli.operations.reading import QueueView, StackView
+from mayfly_cli.operations.reading import (
+    QueueView,
+    StackView,
+    claims_once,
+    instances_once,
+    launches_once,
+)
 from mayfly_cli.operations.words import at, count
 from mayfly_cli.past.changes import Event
 from mayfly_cli.past.cost import cost_of
@@ -36,21 +42,18 @@ class Kept:
 
     @property
     def claims(self) -> tuple[Claim, ...]:
-        """Each claim once: one may close between two reads."""
-        every = (*self.view.claims, *self.closed_claims.records)
-        return tuple({each.job: each for each in every}.values())
+        """Each claim once."""
+        return claims_once(self.view.claims, self.closed_claims.records)
 
     @property
     def instances(self) -> tuple[Instance, ...]:
         """Each instance once."""
-        every = (*self.view.instances, *self.closed_instances.records)
-        return tuple({each.key: each for each in every}.values())
+        return instances_once(self.view.instances, self.closed_instances.records)
 
     @property
     def launches(self) -> tuple[Launch, ...]:
         """Each launch once."""
-        every = (*self.view.launches, *self.closed_launches.records)
-        return tuple({each.id: each for each in every}.values())
+        return launches_once(self.view.launches, self.closed_launches.records)
 
     @property
     def known(self) -> Known:

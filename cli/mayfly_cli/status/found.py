@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from mayfly.records.model import Claim, Lease
 from mayfly.records.states import Supply
 from mayfly.records.why import Code, Why, why
-from mayfly_cli.operations.reading import QueueView
+from mayfly_cli.operations.reading import QueueView, claims_once
 from mayfly_cli.operations.waiting import Percentiles, percentiles
 
 SILENT = timedelta(minutes=2)
@@ -105,7 +105,7 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
     target = next((each.hot for each in view.standings if each.hot is not None), None)
     supply = [each.state.traits.supply for each in view.instances]
     configured = view.config.max_instances if view.config is not None else 0
-    recent = [c for c in (*begun, *view.claims) if c.runnable_at.date() == now.date()]
+    recent = [c for c in claims_once(view.claims, begun) if c.runnable_at.date() == now.date()]
     return QueueStatus(
         queue=view.queue,
         hot=supply.count(Supply.READY),

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 from mayfly.config.queue import in_force
 from mayfly.provision.decide import decide
@@ -13,14 +15,18 @@ from mayfly.provision.gather import gather
 from mayfly.provision.refresh import refresh
 from mayfly.records.audit import ParameterChange
 from mayfly.records.model import Heard, Lease
+from mayfly.records.pages import Page
+from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.tick.outcome import Outcome
+from mayfly_cli.listings.reading import read_launches
 from mayfly_cli.operations.reading import QueueView, StackView, read_queue, read_stack
 from mayfly_cli.past.cost import cost_of
+from mayfly_cli.past.reading import read_past
 from mayfly_cli.past.waits import waits_of
 from mayfly_cli.plan.result import plan_of
 from tests.cli.operations.conftest import StackInMoto
 from tests.cli.operations.samples import begun, past
-from tests.unit.builders import NOW, QUEUE, STACK, a_queue, ago, later
+from tests.unit.builders import NOW, QUEUE, STACK, a_launch, a_queue, ago, an_instance, later
 from tests.unit.world import World
 
 
@@ -139,3 +145,20 @@ def test_waits_and_cost_read_closed_records_by_time(in_moto: StackInMoto) -> Non
     (row,) = json.loads(in_moto.run("waits", "--json").out)["rows"]
     assert (row["name"], row["path"], row["jobs"], row["p50"]) == ("deploy", "unknown", 1, 1.6)
     assert json.loads(in_moto.run("cost", "--json").out)["rows"] == []
+
+
+def test_a_record_that_closes_between_two_reads_counts_once(in_moto: StackInMoto) -> None:
+    running = replace(begun(1.6, 2), queue="deploy", state=ClaimState.RUNNING)
+    ready = an_instance(queue="deploy")
+    launch = a_launch(queue="deploy", created=in_moto.now)
+    in_moto.save(running, ready, launch)
+    history: Any = SimpleNamespace(
+        claims=lambda *_: Page((replace(running, state=ClaimState.FINISHED),)),
+        instances=lambda *_: Page((replace(ready, state=InstanceState.TERMINATED),)),
+        launches=lambda *_: Page((replace(launch, state=LaunchState.SETTLED),)),
+    )
+    connection = replace(in_moto.connected(None, None), history=history)
+    found = read_past(connection, timedelta(hours=2))
+    assert [each.state for each in found.claims] == [ClaimState.FINISHED]
+    assert [each.state for each in found.instances] == [InstanceState.TERMINATED]
+    assert len(read_launches(connection, None, timedelta(hours=2), failed=False).launches) == 1
