@@ -21,14 +21,10 @@ def examine(connection: Connection) -> Health:
 
 
 def _alarms(connection: Connection) -> Sequence[Alarm] | str:
-    client = connection.account.client("cloudwatch")
-    # CloudFormation's names of alarms begin with the stack's name.
-    pages = client.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{connection.stack}-")
     try:
         return [
             Alarm(each["AlarmName"], each["StateValue"], each.get("StateReason", ""))
-            for page in pages
-            for each in page["MetricAlarms"]
+            for each in connection.alarms()
         ]
     except ClientError as error:
         return why_not_asked(error, connection.stack)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -49,6 +50,13 @@ class Connection:
     def suffix(self) -> str:
         """The option that a command to paste needs to reach the same stack."""
         return f" --stack {self.stack}" if self.named else ""
+
+    def alarms(self) -> list[Mapping[str, Any]]:
+        """The stack's alarms as CloudWatch shows them. Raises ClientError."""
+        client = self.account.client("cloudwatch")
+        # CloudFormation's names of alarms begin with the stack's name.
+        pages = client.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{self.stack}-")
+        return [alarm for page in pages for alarm in page["MetricAlarms"]]
 
 
 def connect(stack: str | None, region: str | None) -> Connection:

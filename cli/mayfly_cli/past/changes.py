@@ -103,11 +103,6 @@ def _of_parameter(change: ParameterChange, stack: str) -> Event:
 
 
 def _alarms(connection: Connection, start: datetime) -> list[Event]:
-    client = connection.account.client("cloudwatch")
-    # CloudFormation's names of alarms begin with the stack's name.
-    alarms = client.get_paginator("describe_alarms").paginate(
-        AlarmNamePrefix=f"{connection.stack}-"
-    )
     return [
         Event(
             alarm["StateUpdatedTimestamp"].astimezone(UTC),
@@ -117,8 +112,7 @@ def _alarms(connection: Connection, start: datetime) -> list[Event]:
             alarm["StateValue"],
             "",
         )
-        for page in alarms
-        for alarm in page["MetricAlarms"]
+        for alarm in connection.alarms()
         if alarm["StateUpdatedTimestamp"] >= start and alarm["StateValue"] != "INSUFFICIENT_DATA"
     ]
 
