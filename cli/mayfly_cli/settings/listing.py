@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mayfly.config.parameters import DESCRIPTIONS, RULES
 from mayfly.config.problem import printable
 from mayfly.records.model import QueueRecord
 from mayfly_cli.operations.connection import Connection
@@ -14,7 +13,7 @@ from mayfly_cli.operations.queues import queues_named
 from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
 from mayfly_cli.operations.tuning import Stored
 from mayfly_cli.operations.words import at
-from mayfly_cli.settings.names import below_queue, described
+from mayfly_cli.settings.names import NAMES, below_queue, described, known
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +88,7 @@ def settings_of(
     stack: str, record: QueueRecord, stored: Mapping[str, Stored], name: str | None, now: datetime
 ) -> Settings:
     """The settings: every parameter that Mayfly knows, and every other one that is there."""
-    known = [each.name for each in DESCRIPTIONS.values() if not each.name.startswith(RULES)]
-    names = [name] if name is not None else [*known, *(n for n in sorted(stored) if n not in known)]
+    names = [name] if name is not None else [*NAMES, *(n for n in sorted(stored) if n not in NAMES)]
     return Settings(
         stack=stack,
         queue=record.queue,
@@ -101,9 +99,7 @@ def settings_of(
 
 
 def _setting(name: str, stored: Stored | None, problems: tuple[str, ...]) -> Setting:
-    entry = next((e for e in DESCRIPTIONS.values() if e.name == name), None)
-    if entry is None and name.startswith(f"{RULES}/"):
-        entry = DESCRIPTIONS["rules"]
+    entry = known(name)
     told = [p.removeprefix(name) for p in problems if p.startswith((f"{name}:", f"{name} ="))]
     return Setting(
         name=name,

@@ -12,13 +12,16 @@ NAMES = tuple(_PLAIN)
 """Every name but those of policy rules, which operators choose."""
 
 
+def known(name: str) -> Description | None:
+    """What the parameter is; None for a name that no queue has."""
+    folder, _, rule = name.rpartition("/")
+    return _RULES if folder == RULES and rule else _PLAIN.get(name)
+
+
 def described(name: str) -> Description:
     """What the parameter is. Raises UsageError for a name that no queue has."""
-    if name in _PLAIN:
-        return _PLAIN[name]
-    folder, _, rule = name.rpartition("/")
-    if folder == RULES and rule:
-        return _RULES
+    if (found := known(name)) is not None:
+        return found
     near = near_name(name)
     hint = f"; did you mean {near}?" if near else f"; there is {', '.join(NAMES)}, {_RULES.name}"
     raise UsageError(f"there is no parameter {name}{hint}")
