@@ -6,6 +6,7 @@ below its row; each row as a paragraph of its own.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -86,7 +87,8 @@ def _wrapped(text: Text, width: int, first: int, rest: int) -> Iterator[Text]:
         yield Text()
 
 
-_MEASURE = Console(width=WIDEST, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+_MEASURE = Console(width=WIDEST, file=io.StringIO())
+"""For `Text.wrap` alone: nothing is written."""
 
 
 def _table(table: Table, width: int) -> Iterator[Text]:
