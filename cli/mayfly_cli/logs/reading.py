@@ -8,11 +8,12 @@ from itertools import islice
 from typing import Any
 
 from mayfly.adapters.aws.boto_errors import code_of
+from mayfly.metrics import Service
 from mayfly.scrubbing import scrub
 from mayfly_cli.ends import UsageError
 from mayfly_cli.explain.reading import explain
 from mayfly_cli.explain.result import InstanceExplained, JobExplained
-from mayfly_cli.logs.result import FUNCTIONS, Logs, Said, in_order, said
+from mayfly_cli.logs.result import Logs, Said, in_order, said
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.reading import side_by_side
 
@@ -39,7 +40,7 @@ def read_logs(connection: Connection, what: str, since: timedelta) -> Logs:
     instance = next((each for each in ids if each.startswith("i-")), "")
     # One client before the threads begin: threads may share a client of boto3, but no session.
     client, stack = connection.account.client("logs"), connection.stack
-    lines = side_by_side(lambda name: _lines(client, stack, name, ids, start), FUNCTIONS)
+    lines = side_by_side(lambda name: _lines(client, stack, name, ids, start), list(Service))
     return Logs(
         now=now,
         about=ids,

@@ -12,7 +12,6 @@ from mayfly.scrubbing import scrub
 from mayfly_cli.operations.screen import Block, Document, Mood, Span, line
 from mayfly_cli.operations.words import at
 
-FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 _MOODS = {"WARNING": Mood.NOTICE, "ERROR": Mood.BAD, "CRITICAL": Mood.BAD}
 
 
