@@ -17,7 +17,7 @@ from mayfly_cli.operations.words import at, count
 from mayfly_cli.status.found import buildkite_word
 
 QUIET = timedelta(minutes=5)
-"""A function that has something to say of a queue says it once a minute."""
+"""A function with reasons about a queue writes them once a minute; longer silence is a fault."""
 _MOODS = {
     Verdict.OK: Mood.GOOD,
     Verdict.WARNING: Mood.NOTICE,

@@ -28,7 +28,7 @@ from mayfly_cli.operations.options import answer, since, watched
 def explain(what: str, lasting: timedelta, **options: Any) -> int:
     """Say why a job waits, what became of it, and what to do.
 
-    JOB is a UUID, a URL of Buildkite, or pipeline/build; of several jobs of a build each is listed.
+    JOB is a UUID, a URL of Buildkite, or pipeline/build; all jobs of a build are listed.
     An instance shows its life and its job. --since is how far back builds are searched.
     """
     from mayfly_cli.explain.reading import explain as find

@@ -1,4 +1,4 @@
-"""Finds what a person named, and reads what explains it."""
+"""Finds the job, instance or queue that a person named, with the records for an explanation."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class JobExplained:
     now: datetime
     job: Job
     place: int
-    """Its place among the waiting jobs of its queue, from 1; 0 while it does not wait."""
+    """The job's place among the queue's waiting jobs, from 1; 0 for a job that does not wait."""
     of: int
     runnable_at: datetime
     reserved_until: datetime | None
@@ -43,7 +43,7 @@ class JobExplained:
     reason: str
     """Why the job is in its state."""
     holders: tuple[Busy, ...]
-    """Jobs whose end makes room, where the queue's limit holds this one."""
+    """Jobs whose end makes room, where the queue's limit holds the job back."""
     todo: str
     """A command, or what else to do; empty for nothing."""
 
@@ -85,7 +85,7 @@ class InstanceExplained:
     instance: Shown
     steps: tuple[Step, ...]
     proven: bool
-    """Whether it was ever ready for a job."""
+    """Whether the instance was ever ready for a job."""
 
     @property
     def needs_person(self) -> bool:
@@ -110,7 +110,7 @@ class InstanceExplained:
 def explain_job(
     claim: Claim, instance: Instance | None, view: QueueView | None, now: datetime
 ) -> JobExplained:
-    """A job's explanation; `view` is its queue's, None for a queue that is gone."""
+    """A job's explanation; `view` is the view of the job's queue, None for a queue that is gone."""
     waiting = sorted(
         (c for c in view.claims if c.state.traits.waits) if view is not None else (),
         key=lambda c: (-c.priority, c.runnable_at, c.job),

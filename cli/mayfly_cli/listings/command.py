@@ -24,7 +24,7 @@ from mayfly_cli.operations.options import answer, any_queue, since, watched
 @click.option("--waiting", is_flag=True, help="Only jobs that no agent has yet.")
 @watched
 def jobs(queue: str | None, waiting: bool, **options: Any) -> int:
-    """List jobs: state, instance, and why one waits.
+    """List jobs: state, instance, and why a job waits.
 
     Jobs that a queue leaves alone, because their rules do not fit, are listed, too.
     """
@@ -60,7 +60,7 @@ def instances(queue: str | None, **options: Any) -> int:
 @since("1h")
 @watched
 def launches(queue: str | None, failed: bool, lasting: timedelta, **options: Any) -> int:
-    """List launches of late, and why instances failed.
+    """List recent launches, and why instances failed.
 
     An instance that ended before it was ready has failed; `mayfly logs i-…` shows its last words.
     """

@@ -16,9 +16,9 @@ class Shown:
     """One instance."""
 
     instance: str | None
-    """Its EC2 id; None until EC2 has answered the launch."""
+    """The instance's EC2 id; None until EC2 has answered the launch."""
     slot: str
-    """Launch and number, by which its record is found."""
+    """Launch and number, by which the instance's record is found."""
     queue: str
     state: str
     since: datetime
@@ -30,13 +30,13 @@ class Shown:
     """At the launch, as a decimal number; empty for an unknown price."""
     job: str | None
     title: str
-    """Its job as people call it; empty without one."""
+    """The job's name for a person; empty without a job."""
     reason: str
     """Why the instance is in its state."""
 
     @property
     def kind(self) -> str:
-        """Type, market and zone, as far as they are known."""
+        """Type, market and zone, without those that are unknown."""
         return " ".join(filter(None, (self.instance_type, self.market, self.zone)))
 
 

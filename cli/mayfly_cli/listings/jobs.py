@@ -22,24 +22,24 @@ class Job:
     """One job."""
 
     job: str
-    """Its UUID."""
+    """The job's UUID."""
     pipeline: str
     build: int
     step: str
     queue: str
     state: str
-    """Of its claim; `left alone` for a job whose rules the queue does not meet."""
+    """The state of the job's claim; `left alone` for a job whose rules the queue does not meet."""
     since: datetime
     waited: timedelta | None
-    """Since it was runnable, while no agent has it; None later."""
+    """Time since the job was runnable, while no agent has the job; None later."""
     attempt: int
     instance: str | None
     why: Why | None
-    """Why it does not move; None for a job that does."""
+    """Why the job waits; None for a job that does not wait."""
 
     @property
     def title(self) -> str:
-        """The job as people call it."""
+        """The job's name for a person."""
         build = f"{self.pipeline} #{self.build}" if self.pipeline else self.job
         return f'{build} "{self.step}"' if self.step else build
 

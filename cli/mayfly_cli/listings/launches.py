@@ -1,4 +1,4 @@
-"""Launches of late, and what became of their instances. Pure."""
+"""Recent launches, and what became of their instances. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ShownLaunch:
     market: str
     slots: int
     instances: tuple[str, ...]
-    """EC2 ids that are known, those of failed instances first."""
+    """Known EC2 ids, those of failed instances first."""
     failed: int
     """Slots that EC2 did not fill, and instances that ended before they were ready."""
     errors: tuple[str, ...]

@@ -25,8 +25,8 @@ from mayfly_cli.operations.options import answer, since, watched
 def logs(what: str, lasting: timedelta, **options: Any) -> int:
     """Show what functions and host said of a job or instance.
 
-    The lines of the four functions that name it, in order of time; then the last words of a host
-    that failed, and the end of its console while EC2 has it.
+    Lines of the four functions that name the job or instance, in order of time; then the last words
+    of a host that failed, and the end of the console while EC2 has one.
     """
     from mayfly_cli.logs.reading import read_logs
 

@@ -1,4 +1,4 @@
-"""Words that a shell completes: queues and names of parameters. It asks AWS only on Tab."""
+"""Words that a shell completes: queues and names of parameters. Only Tab asks AWS."""
 
 from __future__ import annotations
 

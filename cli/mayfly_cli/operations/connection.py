@@ -37,7 +37,7 @@ class Connection:
     history: History
     """Closed records by time."""
     named: bool = False
-    """Whether the stack was named: then commands to paste name it, too."""
+    """Whether the caller named the stack: then commands to paste name the stack, too."""
     clock: Callable[[], datetime] = field(default=wall_clock)
     sleep: Callable[[float], None] = field(default=time.sleep)
 
@@ -60,7 +60,7 @@ class Connection:
 
 
 def connect(stack: str | None, region: str | None) -> Connection:
-    """The named stack, or the only one of the region. Only the search for it asks AWS.
+    """The named stack, or the only stack of the region, for which AWS is asked.
 
     Raises:
         UsageError: there are no credentials, or no stack, or several ones.
@@ -105,6 +105,6 @@ def _only_stack(account: Account) -> str:
 
 
 def stacks_of(tables: Sequence[str]) -> list[str]:
-    """The stacks to which these tables belong: each has one for records and one for instances."""
+    """The stacks of these tables: a stack has a table for records and a table for its instances."""
     names = [name.removesuffix("-fleet") for name in tables if name.endswith("-fleet")]
     return sorted(name for name in names if f"{name}-mailbox" in tables)

@@ -85,11 +85,11 @@ def since(default: str) -> Callable[[Function], Function]:
 
 
 def answer(make: Callable[[Any], Any], options: dict[str, Any]) -> int:
-    """Run a command with its shared options, which are taken out; returns its exit status.
+    """Run a command with the shared options, taken from `options`; returns the exit status.
 
     `make` gets the connection, and returns the result. See `mayfly_cli.operations.running`.
     """
-    # Imported late: boto3 takes half a second to import, and --help needs none of it.
+    # Imported late: importing boto3 takes half a second, which --help does not need.
     from mayfly_cli.operations.running import run
 
     return run(make, Shared.taken(options))

@@ -11,9 +11,9 @@ from mayfly_cli.operations.words import meant
 
 
 def queues_named(records: Records, queue: str | None) -> Sequence[QueueRecord]:
-    """The records of all queues, or of the named one alone.
+    """The records of all queues, or of the named queue alone.
 
-    Raises UsageError for a queue that the stack does not have, with the one that was meant.
+    Raises UsageError for an unknown queue; the text proposes a queue of a similar name.
     """
     found = sorted(records.queues(), key=lambda record: record.queue)
     if queue is None:

@@ -67,7 +67,7 @@ class QueueView:
 
     record: QueueRecord
     config: QueueConfig | None
-    """The configuration in force; None while there never was a good one."""
+    """The configuration in force; None for a queue that never had a good configuration."""
     claims: tuple[Claim, ...] = ()
     """Open claims."""
     instances: tuple[Instance, ...] = ()
@@ -135,7 +135,7 @@ def read_queue(records: Records, record: QueueRecord) -> QueueView:
 
 
 def configured(record: QueueRecord) -> QueueConfig | None:
-    """The configuration in force; None where there is none that this version can read."""
+    """The configuration in force; None where the record has none that the tool can read."""
     try:
         return in_force(record)
     except Misconfigured:

@@ -1,4 +1,4 @@
-"""Reasons in words, and what a person can do about them."""
+"""Reasons in words, and what a person can do about a reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def title(why: Why) -> str:
 
 
 def told(why: Why, now: datetime) -> tuple[Cell, ...]:
-    """The reason: its code, its text, since when, and the next try."""
+    """Code and text of the reason, since when the reason holds, and the next try."""
     since = f", since {at(why.since, now)}"
     tries = ""
     if why.next_try is not None and why.next_try > now:
@@ -30,7 +30,7 @@ def told(why: Why, now: datetime) -> tuple[Cell, ...]:
 
 
 def remedy(why: Why, queue: str, config: QueueConfig | None) -> str:
-    """A command to paste where one helps, else what to do in words; empty for a mere wait."""
+    """A command to paste, or what to do in words; empty where a person need do nothing."""
     match why.code:
         case Code.PAUSED:
             return f"mayfly resume {queue}"

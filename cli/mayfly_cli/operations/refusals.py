@@ -38,7 +38,7 @@ def asking(stack: str) -> Iterator[None]:
 
 
 def why_not_asked(error: BaseException, stack: str) -> str:
-    """The line for an error of boto3, or for one of Mayfly's that an adapter made of it."""
+    """The line for an error of boto3, or for the MayflyError that an adapter raised from one."""
     asked = error.__cause__ if isinstance(error, MayflyError) else error
     if not isinstance(asked, ClientError):
         return _without_answer(error)

@@ -64,7 +64,7 @@ def _texts(document: Document, width: int, suffix: str) -> Iterator[Text]:
                 yield from _wrapped(_joined(cells), width, indent, indent + 2)
             case Hint(text, indent):
                 command = f"{text}{suffix}" if text.startswith("mayfly ") else text
-                # A pasted command must be whole, so the terminal wraps it, if anybody.
+                # A command that is copied must have no line break but those of the terminal.
                 yield Text(f"{' ' * indent}-> {command}")
             case Table() as table:
                 yield from _table(table, width)
@@ -78,7 +78,10 @@ def _joined(cells: tuple[Cell, ...]) -> Text:
 
 
 def _wrapped(text: Text, width: int, first: int, rest: int) -> Iterator[Text]:
-    """The text in lines of at most `width` columns, the first one indented by `first`."""
+    """The text in lines of at most `width` columns.
+
+    The first line is indented by `first`, the other lines by `rest`.
+    """
     lines = text.wrap(_MEASURE, max(width - rest, 10))
     for number, each in enumerate(lines):
         each.rstrip()

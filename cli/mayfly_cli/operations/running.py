@@ -1,4 +1,4 @@
-"""Runs a command for operators: connect, make the result, show it, and again with --watch."""
+"""Runs a command for operators: connection, result, screen; --watch repeats the latter two."""
 
 from __future__ import annotations
 

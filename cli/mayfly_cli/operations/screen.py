@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 
 class Mood(StrEnum):
-    """How much a text matters; only the colour depends on it."""
+    """How much a text matters. Only the colour of the text depends on its mood."""
 
     PLAIN = ""
     GOOD = "green"
@@ -57,7 +57,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under heads. The first column names the row; the last one may be long and wraps."""
+    """Rows under heads. The first column names the row; the last column may be long and wraps."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]

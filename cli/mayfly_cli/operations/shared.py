@@ -18,6 +18,6 @@ class Shared:
 
     @classmethod
     def taken(cls, options: dict[str, Any]) -> Shared:
-        """The shared ones of a command's options, which then has only its own left."""
+        """The shared options, which are removed from `options`: the command's own ones are left."""
         names = [each.name for each in fields(cls)]
         return cls(**{name: options.pop(name) for name in names if name in options})

@@ -32,7 +32,7 @@ class Stored:
     kind: str = "String"
     changed: datetime | None = None
     who: str = ""
-    """ARN of the last writer; only the history has it."""
+    """ARN of the last writer; empty outside the history, because only the history has writers."""
 
     @property
     def readable(self) -> Parameter:
@@ -95,7 +95,7 @@ class StackParameters:
         return int(answer["Version"])
 
     def delete(self, queue: str, name: str, known: Stored) -> None:
-        """Delete the parameter. Raises UsageError if somebody else has changed it since."""
+        """Delete the parameter. Raises UsageError if somebody has changed the parameter since."""
         self._unchanged(queue, name, known)
         try:
             self._client.delete_parameter(Name=self.path(queue, name))

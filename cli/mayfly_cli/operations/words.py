@@ -27,7 +27,7 @@ def lasted(time: timedelta) -> str:
 
 
 def at(moment: datetime, now: datetime, *, seconds: bool = False) -> str:
-    """A time of today as `09:12`, another one with its date before it."""
+    """A time of today as `09:12`, a time of another day with the date before it."""
     form = "%H:%M:%S" if seconds else "%H:%M"
     day = "" if moment.date() == now.date() else f"{moment:%Y-%m-%d} "
     return f"{day}{moment.strftime(form)}"
@@ -39,7 +39,7 @@ def count(number: int, one: str, many: str = "") -> str:
 
 
 def job_title(claim: Claim) -> str:
-    """A job's name for a person: `app #812 "Integration"`; its UUID where nothing else is known."""
+    """A job's name for a person: `app #812 "Integration"`; the UUID of a job without a pipeline."""
     build = f"{claim.pipeline} #{claim.build}" if claim.pipeline else claim.job
     return f'{build} "{claim.step}"' if claim.step else build
 

@@ -28,10 +28,11 @@ class Event:
     old: str | None
     new: str | None
     who: str
-    """ARN of who did it; empty while nobody has told it."""
+    """ARN of whoever made the change; empty for an unknown one."""
 
     def is_about(self, queue: str | None) -> bool:
-        """Whether it may matter to a queue: no parameter of another one. None is every queue."""
+        """Whether the change may matter to the queue; None means every queue."""
+        # Alarms and deployments matter to all queues.
         ours = queue is None or self.kind != "parameter"
         return ours or self.name.startswith(f"{queue}/")
 

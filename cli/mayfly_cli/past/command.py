@@ -16,7 +16,9 @@ from mayfly_cli.operations.options import answer, any_queue, of_stack, since
     "waits", cls=Command, epilog=examples("mayfly waits --since 7d --by pipeline", ends="0 shown")
 )
 @any_queue
-@click.option("--by", type=click.Choice(["queue", "pipeline"]), default="queue", help="Row for.")
+@click.option(
+    "--by", type=click.Choice(["queue", "pipeline"]), default="queue", help="What a row is for."
+)
 @since("24h")
 @of_stack
 def waits(queue: str | None, by: str, lasting: timedelta, **options: Any) -> int:
@@ -35,7 +37,9 @@ def waits(queue: str | None, by: str, lasting: timedelta, **options: Any) -> int
     "cost", cls=Command, epilog=examples("mayfly cost --since 7d --by queue", ends="0 shown")
 )
 @any_queue
-@click.option("--by", type=click.Choice(["pipeline", "queue"]), default="pipeline", help="Row for.")
+@click.option(
+    "--by", type=click.Choice(["pipeline", "queue"]), default="pipeline", help="What a row is for."
+)
 @since("7d")
 @of_stack
 def cost(queue: str | None, by: str, lasting: timedelta, **options: Any) -> int:

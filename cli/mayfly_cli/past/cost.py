@@ -1,4 +1,4 @@
-"""What instances cost, by the price that each had at its launch. Pure.
+"""What instances cost, by the price of each instance at its launch. Pure.
 
 EC2's list price alone: no volumes, no traffic, no discounts.
 """
@@ -43,7 +43,7 @@ class Cost:
     idle_pool_usd: Decimal
     """Boots, and time in which instances waited for a job."""
     unpriced_hours: float
-    """Hours of instances whose price nobody knows; they are in no sum."""
+    """Hours of instances without a known price; no sum has these hours."""
     complete: bool
 
     @property
@@ -127,7 +127,7 @@ def _row(name: str, instances: Iterable[Instance], past: Past) -> Row:
 
 
 def _bound(instance: Instance) -> datetime | None:
-    """When the instance got its job; None for one that never had any."""
+    """When the instance got its job; None for an instance that never had a job."""
     steps = [step.at for step in instance.history if step.state == "assigned"]
     return steps[0] if steps and instance.job is not None else None
 

@@ -23,7 +23,7 @@ from mayfly_cli.report.result import OperatorReport
 def read_report(
     connection: Connection, since: timedelta, queue: str | None, html: Path | None
 ) -> OperatorReport:
-    """The report since then, and not before records are kept; with `html` it is a file as well.
+    """The report since then, and not before records are kept; `html` is the file to write, if any.
 
     Raises UsageError for an unknown queue, and for a file that cannot be written.
     """

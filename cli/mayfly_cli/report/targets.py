@@ -15,12 +15,12 @@ _SWITCH = {None: False, "true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a parameter said from an instant on; None where it did not exist."""
+    """The value of a parameter from an instant on; None where the parameter did not exist."""
 
     since: datetime
     value: str | None
     known: bool = True
-    """False where no record tells it."""
+    """False where no record tells the value."""
 
 
 def targets(
@@ -63,7 +63,7 @@ def _texts(
     """What the parameter said, the latest first."""
     found, later, is_known = list[Text](), present, True
     for change in sorted(changes, key=lambda each: each.at, reverse=True):
-        # A change that led to another value than was found after it: one in between is missing.
+        # The change led to another value than the next change began with: a change is missing.
         is_known = is_known and later == change.new
         found.append(Text(change.at, change.new, is_known))
         later, is_known = change.old, change.old is not None or change.number == 1

@@ -50,7 +50,7 @@ def get(queue: str, name: str | None, **options: Any) -> int:
 @one_queue
 @_NAME
 @click.argument("value")
-@click.option("--was", metavar="VALUE", help="Change only if this is the value now.")
+@click.option("--was", metavar="OLD", help="Change only if OLD is the present value.")
 @of_stack
 def set_(queue: str, name: str, value: str, was: str | None, **options: Any) -> int:
     """Set a parameter of a queue.
@@ -87,7 +87,13 @@ def unset(queue: str, name: str, **options: Any) -> int:
 )
 @one_queue
 @click.argument("size", type=click.IntRange(0, 5000))
-@click.option("--for", "lasting", metavar="TIME", type=Duration(), help="Then as before.")
+@click.option(
+    "--for",
+    "lasting",
+    metavar="TIME",
+    type=Duration(),
+    help="How long; then the size is as before.",
+)
 @click.option("--stopped", is_flag=True, help="The stopped pool instead of the hot one.")
 @of_stack
 def pool(queue: str, size: int, lasting: timedelta | None, stopped: bool, **options: Any) -> int:

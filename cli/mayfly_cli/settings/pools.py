@@ -1,4 +1,4 @@
-"""The size of a pool, for good or for a while: its end stands in the parameter itself."""
+"""The size of a pool, for good or until a time that is written into the parameter itself."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def pool(
         value = schedule_text(text, size, until)
     elif ";" in text:
         raise UsageError(
-            f'{name} is a schedule, "{text}": give --for, or replace it: mayfly set {queue} {name}'
+            f'{name} is a schedule, "{text}": give --for, or replace it: '
+            f"mayfly set {queue} {name} {size}"
         )
     supplied = len(connection.records.instances(queue, _SUPPLY))
     made = change(connection, queue, name, value, was=None if present is None else present.value)

@@ -23,7 +23,7 @@ class BuildkiteWord:
     token: str
     """`good`, `refused`, or `unknown` while `dispatch` does not run."""
     since: datetime | None
-    """Since when it is refused; or since when `dispatch` does not run."""
+    """Since when the token is refused, or since when `dispatch` does not run."""
     reason: str
     listed_at: datetime | None
 
@@ -128,7 +128,7 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
 
 
 def reasons_of(view: QueueView, now: datetime) -> tuple[Why, ...]:
-    """What the functions say; where they have said nothing yet, what the record says."""
+    """The reasons of the functions' standings; without a standing, those of the queue's record."""
     if view.standings:
         return view.reasons
     found = []
