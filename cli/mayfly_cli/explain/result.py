@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from mayfly.records.model import Claim, Instance, Step
 from mayfly.records.standing import LeftAlone
+from mayfly.records.turns import busy_pipelines, in_turn, of_claims
 from mayfly.records.why import Code, Why
 from mayfly_cli.listings.instances import Shown, shown_of
 from mayfly_cli.listings.jobs import Job, Jobs, job_left, job_of
@@ -111,11 +112,7 @@ def explain_job(
     claim: Claim, instance: Instance | None, view: QueueView | None, now: datetime
 ) -> JobExplained:
     """A job's explanation; `view` is the view of the job's queue, None for a queue that is gone."""
-    waiting = sorted(
-        (c for c in view.claims if c.state.traits.waits) if view is not None else (),
-        key=lambda c: (-c.priority, c.runnable_at, c.job),
-    )
-    jobs = [each.job for each in waiting]
+    jobs = _waiting(view) if view is not None else []
     why = claim.why if claim.state.traits.waits else None
     held = view is not None and why is not None and why.code is Code.MAX_INSTANCES
     return JobExplained(
@@ -158,6 +155,12 @@ def explain_build(stack: str, claims: Iterable[Claim], left: Iterable[Job], now:
     """All jobs of a build."""
     found = [*(job_of(claim, None, now) for claim in claims), *left]
     return Jobs(stack, now, tuple(sorted(found, key=lambda each: (each.since, each.job))))
+
+
+def _waiting(view: QueueView) -> list[str]:
+    """The queue's waiting jobs, the next one first: the order in which they get instances."""
+    waiting = [claim for claim in view.claims if claim.state.traits.waits]
+    return [each.job for each in in_turn(of_claims(waiting), busy_pipelines(view.claims))]
 
 
 def _todo(why: Why | None, queue: str, view: QueueView | None) -> str:

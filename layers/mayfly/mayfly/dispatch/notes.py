@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import NotifyBuilds
 from mayfly.dispatch.reasons import Reasons
-from mayfly.dispatch.view import LastTick, QueueView, Turn
+from mayfly.dispatch.view import LastTick, QueueView, Turn, busy_of
 from mayfly.dispatch.waits import Wait, waits
 from mayfly.records.bounds import cut
 from mayfly.records.model import Claim, Noted
 from mayfly.records.states import ClaimState
+from mayfly.records.turns import in_turn, of_claims
 from mayfly.records.why import UNDER_WAY, Code, since_before
 
 PATIENCE = timedelta(seconds=20)
@@ -63,7 +64,7 @@ def new_notes(
     found: dict[str, Wait] = {}
     if turn.explains is not None or view.unmatched:  # in few ticks
         found = {claim.job: wait for claim, wait in waits(view, config, reasons.said, now)}
-    for claim in sorted(view.claims, key=lambda c: (-c.priority, c.runnable_at, c.job)):
+    for claim in _in_order(view):
         if claim.job in saved or len(told) == SAVED_AT_ONCE:
             continue
         wait = found.get(claim.job) if _may_tell(claim, view, turn) else None
@@ -84,6 +85,15 @@ def merged(actions: Sequence[NotifyBuilds]) -> NotifyBuilds | None:
     claims = tuple(claim for action in actions for claim in action.claims)
     reason = f"notes for the pages of {len(notes)} jobs"
     return NotifyBuilds(claims, notes, reason) if notes or claims else None
+
+
+def _in_order(view: QueueView) -> Iterator[Claim]:
+    """The claims: those that wait in the order of their turns, then the others."""
+    claims = {claim.job: claim for claim in view.claims}
+    waiting = [claim for claim in view.claims if claim.state.traits.waits]
+    for place in in_turn(of_claims(waiting), busy_of(view)):
+        yield claims.pop(place.job)
+    yield from claims.values()
 
 
 def _may_tell(claim: Claim, view: QueueView, turn: Turn) -> bool:

@@ -16,6 +16,7 @@ from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Claim, Shape
 from mayfly.records.standing import PROVISION, Standing
 from mayfly.records.states import Supply
+from mayfly.records.turns import in_turn, of_claims
 from mayfly.records.why import OF_QUEUE, Code, Why, in_order, why
 
 
@@ -40,12 +41,15 @@ def without_configuration(queue: str, now: datetime) -> Standing:
     return Standing(queue, PROVISION, now, (why(Code.NO_CONFIGURATION, text, now),))
 
 
-def held_jobs(reason: Why, view: ProvisionView) -> tuple[Claim, ...]:
-    """The claims that wait for this reason to end, the most urgent first.
+def held_jobs(reason: Why, view: ProvisionView, config: QueueConfig) -> tuple[Claim, ...]:
+    """The claims that wait for this reason to end, in turn, as `records.turns` says.
 
-    What holds up the whole queue holds up those for which no instance is coming.
+    What holds up the whole queue holds up those for which no instance is coming. Jobs over the
+    limit of their pipeline wait for other jobs of the pipeline.
     """
-    waiting = sorted(view.waiting, key=lambda c: (-c.priority, c.runnable_at, c.job))
+    claims = {claim.job: claim for claim in view.waiting}
+    places = in_turn(of_claims(view.waiting), view.busy_pipelines)
+    waiting = [claims[each.job] for each in places if each.is_within(config.per_pipeline)]
     if reason.code in OF_QUEUE:
         coming = sum(i.state.traits.supply is Supply.COMING for i in view.instances)
         return tuple(waiting[coming:])

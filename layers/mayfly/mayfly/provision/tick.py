@@ -146,4 +146,4 @@ def _tick_queue(record: QueueRecord, ports: ProvisionPorts, applier: Applier, sa
     outcome.repeat_at(next_change(view, config, now))
     found = decided(view, config, now)
     applier.begin(record.queue, [*condemn_hung(hung, now), *found.actions], view.zones)
-    says.say(standing(view, config, found.held, now), partial(held_jobs, view=view))
+    says.say(standing(view, config, found.held, now), partial(held_jobs, view=view, config=config))
