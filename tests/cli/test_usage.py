@@ -33,14 +33,28 @@ def in_this_process(capsys: pytest.CaptureFixture[str], *arguments: str) -> Run:
     return Run(status, shown.out, shown.err)
 
 
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of this test: PATH, HOME and locale only, and what pytest keeps there."""
+    bare = bare_environment(tmp_path)
+    for name in set(os.environ) - {"PYTEST_CURRENT_TEST"}:
+        monkeypatch.delenv(name)
+    for name, value in bare.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
 def test_the_tests_of_this_file_cover_every_command() -> None:
     assert set(mayfly.commands) == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("option", ["--help", "-h"])
-def test_help_is_shown_without_credentials(name: str, option: str, tmp_path: Path) -> None:
-    ended = run(name, option, environment=bare_environment(tmp_path))
+@pytest.mark.usefixtures("bare")
+def test_help_is_shown_without_credentials(
+    name: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = in_this_process(capsys, name, option)
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith(f"Usage: mayfly {name} ")
     assert "Exit status: 0" in ended.out
@@ -100,10 +114,24 @@ def test_mayfly_completes_options_for_a_shell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_error_line_names_an_unknown_option(name: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("bare")
+def test_the_error_line_names_an_unknown_option(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     required = ("--queue=q",) if name in {"check-buildkite", "first-job"} else ()
-    ended = run(name, *required, "--nonsense", environment=bare_environment(tmp_path))
+    ended = in_this_process(capsys, name, *required, "--nonsense")
     assert "--nonsense" in one_line(ended)
+
+
+def test_the_installed_command_shows_help_and_errors(tmp_path: Path) -> None:
+    bare = bare_environment(tmp_path)
+    shown = run("status", "--help", environment=bare)
+    assert (shown.status, shown.err) == (0, "")
+    assert shown.out.startswith("Usage: mayfly status ")
+    assert "--nonsense" in one_line(run("status", "--nonsense", environment=bare))
+    assert "no AWS credentials" in one_line(
+        run("status", environment={**bare, "AWS_REGION": "eu-central-1"})
+    )
 
 
 COMMANDS = f"there is {', '.join(mayfly.commands)} (see mayfly --help)"
@@ -202,10 +230,15 @@ def test_preflight_refuses_answers_that_a_deployment_would_refuse(
     ],
 )
 def test_a_command_without_access_to_an_account_says_what_is_missing(
-    name: str, environment: dict[str, str], says: str, tmp_path: Path
+    name: str,
+    environment: dict[str, str],
+    says: str,
+    bare: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ended = run(name, environment={**bare_environment(tmp_path), **environment})
-    assert says in one_line(ended)
+    for variable, value in environment.items():
+        bare.setenv(variable, value)
+    assert says in one_line(in_this_process(capsys, name))
 
 
 @pytest.mark.parametrize(
@@ -216,10 +249,12 @@ def test_a_command_without_access_to_an_account_says_what_is_missing(
         ("--queue=", "'' is not the key of a queue"),
     ],
 )
-def test_uninstall_refuses_invalid_names(argument: str, says: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("bare")
+def test_uninstall_refuses_invalid_names(
+    argument: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """An empty --queue is an error, because deleting the whole stack instead would be worse."""
-    ended = run("uninstall", argument, environment=bare_environment(tmp_path))
-    assert says in one_line(ended)
+    assert says in one_line(in_this_process(capsys, "uninstall", argument))
 
 
 # -- the end of a command --------------------------------------------------------------------------

@@ -24,6 +24,8 @@ EVENTS = {
     "sandbox": ["schedule", "mailbox"],
     "reap": ["schedule", "nudge", "instance-messages", "instance-state-change", "spot-warning"],
 }
+pytestmark = pytest.mark.slow
+
 CLOSED = "http://127.0.0.1:9"
 """The discard port: no test machine listens there, so every AWS call is refused at once."""
 
