@@ -127,7 +127,8 @@ test-unit: .venv/ok ## run the tests that need only Python: decisions, ticks, po
 	$(RUN_TESTS) -q tests/unit tests/protocol tests/property tests/architecture tests/contract tests/instance $(PYTEST)
 
 # The tests of a file stay in one process, because they share a local AWS and a process can hold only one.
-RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile
+WORKERS = 2
+RUN_TESTS = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: test
 test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
@@ -185,7 +186,9 @@ machine-tree: .venv/ok ## make the trees of whole machines, and remove older one
 	$(BIN)/python -m mayfly_lab.machines.whole.trees_command renew
 
 # Lab and whole machines in one run, because its end is one matrix; what this machine cannot try is told with the reason.
+# Machines boot and end while their tests wait, so more tests than cores take turns.
 .PHONY: attacks
+attacks: WORKERS = 4
 attacks: .venv/ok ## try every attack of docs/attacks.md, and print the matrix; needs root, and Debian for whole machines
 	$(RUN_TESTS) -q --all-attacks lab/tests/attacks $(PYTEST)
 
