@@ -32,13 +32,15 @@ NOT_RUN = {
     ),
 }
 """Commands that cannot be run in the lab, each with the reason. All others are run."""
-AGAIN = {"aws dynamodb query": "ready"}
+AGAIN = {".venv/bin/mayfly instances default": "ready"}
 """By beginning of a command that the reader repeats: the word that ends the repetition."""
 SHOWN = {
     ".venv/bin/mayfly preflight": " 0 wrong, ",
     "sam deploy --guided": "Successfully created/updated stack - mayfly",
     ".venv/bin/mayfly first-job": "the build has passed",
-    "aws logs get-log-events": "history:",
+    ".venv/bin/mayfly pool default 1": "pool/hot",
+    ".venv/bin/mayfly launches default --failed": "1 of",
+    '.venv/bin/mayfly logs "$HOST"': "history:",
     'BUILDKITE_AGENT_TOKEN="$TOKEN" .venv/bin/mayfly check-buildkite': " 0 broken, ",
     ".venv/bin/mayfly uninstall --stack mayfly --queue deploy": "nothing of queue deploy of mayfly",
     ".venv/bin/mayfly uninstall --stack mayfly": "nothing of stack mayfly is left",
