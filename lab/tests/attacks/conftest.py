@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from attacks.attempts import Attempt, Attempts
 from attacks.collector import Collector
@@ -36,6 +38,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all-attacks", action="store_true", help="fail if an attack that can be tried was not"
     )
+
+
+class _ByFileAndPlace(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """The attacks of a file in one place share a lab, so one process tries them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return f"{nodeid.partition('::')[0]} {nodeid.rpartition('[')[2]}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _ByFileAndPlace(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
