@@ -31,6 +31,7 @@ SERVICES = (
     "s3",
     "scheduler",
     "secretsmanager",
+    "servicequotas",
     "sns",
     "sqs",
     "ssm",

@@ -99,6 +99,7 @@ def test_viewers_change_nothing(control: Resources, name: str) -> None:
 EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
+STACKS = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"
 OURS = {"aws:ResourceTag/mayfly-stack": "acme"}
 DEFAULT_POOL = f"{TREE}/mayfly/acme/queues/default/pool/hot"
 # Commands of the pages for operators, as IAM sees them on the stack "acme".
@@ -155,6 +156,22 @@ TOOL_READS = [
     Request("logs:GetLogEvents", f"{LOGS}:/mayfly/acme/last-words:log-stream:i-1"),
     Request("ec2:GetConsoleOutput", f"{EC2}:instance/i-1", OURS),
     Request("cloudwatch:DescribeAlarms", "*"),
+    Request("ssm:DescribeParameters", "*"),
+    Request("ec2:DescribeImages", "*"),
+    Request("ec2:DescribeInstanceTypeOfferings", "*"),
+    Request("ec2:DescribeInstanceTypes", "*"),
+    Request("ec2:DescribeNatGateways", "*"),
+    Request("ec2:DescribeRouteTables", "*"),
+    Request("ec2:DescribeSubnets", "*"),
+    Request("lambda:GetAccountSettings", "*"),
+    Request("servicequotas:GetServiceQuota", "*"),
+    Request("cloudformation:DescribeStacks", f"{STACKS}/acme/1"),
+    Request("cloudformation:DescribeStacks", f"{STACKS}/acme-FirstQueue-1A2B/1"),
+    Request("cloudformation:DescribeStacks", f"{STACKS}/acme-queue-gpu/1"),
+    Request(
+        "iam:GetRole",
+        f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot",
+    ),
 ]
 
 
@@ -210,6 +227,8 @@ def test_operators_may_read_what_their_pages_send_them_to(
         ("ec2:GetConsoleOutput", f"{EC2}:instance/i-1", {"aws:ResourceTag/mayfly-stack": "o"}),
         ("ec2:RunInstances", f"{EC2}:instance/i-1", OURS),
         ("lambda:InvokeFunction", "*", {}),
+        ("cloudformation:DescribeStacks", f"{STACKS}/acme-database/1", {}),
+        ("iam:GetRole", f"arn:aws:iam::{ACCOUNT}:role/mayfly/acme/sandbox/linux/jobs", {}),
     ],
 )
 def test_operators_may_neither_read_tokens_nor_touch_other_stacks(

@@ -29,6 +29,7 @@ LOGICAL_IDS = {
 }
 ALARMS = ("HostsFail", "JobsWaitTooLong", "NoCapacity", "QueueProblemsFound")
 IAM = f"arn:aws:iam::{ACCOUNT}"
+STACK_UUID = "00000000-0000-4000-8000-000000000000"
 
 
 def launch(resources: Resources, template: str) -> dict[str, Any]:
@@ -222,4 +223,6 @@ def test_the_published_parameter_holds_everything_that_the_control_plane_needs(
         "sandbox_role_id": "AROASANDBOXROLEXXXXXX",
         "subnets": ["subnet-1", "subnet-2"],
         "script_prefix": "",
+        "stack": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/acme-linux/{STACK_UUID}",
+        "root_volume_gib": 50,
     }

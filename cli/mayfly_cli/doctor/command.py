@@ -9,20 +9,27 @@ import click
 from mayfly_cli.command_line import Command
 from mayfly_cli.operations.epilogs import examples
 from mayfly_cli.operations.options import answer, of_stack
+from mayfly_cli.parameter_types import agent_releases as releases_option
 
 
 @click.command(
     "doctor",
     cls=Command,
-    epilog=examples("mayfly doctor --json", ends="0 all is well, 1 it is not"),
+    epilog=examples(
+        *("mayfly doctor", "mayfly doctor --json"),
+        ends="0 nothing is wrong, 1 something needs a person",
+    ),
 )
+@releases_option()
 @of_stack
-def doctor(**options: Any) -> int:
-    """Check the health of a stack.
+def doctor(agent_releases: str, **options: Any) -> int:
+    """Check the health of a stack, and of its account.
 
-    Token, functions, alarms with dead letters among them, values that are not in force, what holds
-    queues back, idle instances of an older spec, strays, and unknown parameters.
+    Dispatch's lease, the agent token, alarms, dead letters, values that are not in force, what
+    holds queues back, specs, strays, unknown parameters; then what preflight checks, with the
+    values of the deployed stacks: network, instance types, quotas, image, keys, agent. It takes at
+    most about 15 s after its records. What may not be read is listed, and is no fault.
     """
     from mayfly_cli.doctor.reading import examine
 
-    return answer(examine, options)
+    return answer(lambda connection: examine(connection, agent_releases), options)

@@ -1,38 +1,39 @@
-"""Findings about a stack, from its records, parameters and alarms. Pure."""
+"""Findings about a stack, from its records and from what was read of its account. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from mayfly.config.paths import unknown_paths
 from mayfly.config.problem import printable
 from mayfly.records.model import Stray
-from mayfly_cli.findings import Finding, Verdict, ok, unknown, warning, wrong
+from mayfly_cli.doctor.deployment import NotLookedAt, not_looked_at, of_control, of_queue
+from mayfly_cli.doctor.screen import document
+from mayfly_cli.doctor.survey import Survey
+from mayfly_cli.findings import Finding, Unknown, Verdict, ok, unknown, warning, wrong
 from mayfly_cli.operations.reading import QueueView, StackView
-from mayfly_cli.operations.screen import Block, Document, Hint, Mood, Span, columns, line, table
+from mayfly_cli.operations.screen import Document
 from mayfly_cli.operations.tuning import Stored
 from mayfly_cli.operations.words import at, count
 from mayfly_cli.status.found import buildkite_word
 
 QUIET = timedelta(minutes=5)
 """A function with reasons about a queue writes them once a minute; longer silence is a fault."""
-_MOODS = {
-    Verdict.OK: Mood.GOOD,
-    Verdict.WARNING: Mood.NOTICE,
-    Verdict.WRONG: Mood.BAD,
-    Verdict.UNKNOWN: Mood.NOTICE,
-}
+_MAY_NOT = re.compile(r"may not ([a-z0-9-]+:[A-Za-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """An alarm of the stack."""
+class QueueHealth:
+    """What the doctor found about one queue."""
 
-    name: str
-    state: str
-    reason: str
+    queue: str
+    findings: tuple[Finding, ...]
+    deployment: tuple[Finding, ...]
+    """Preflight's findings, with the values of the deployed stacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,90 +43,141 @@ class Health:
     stack: str
     now: datetime
     findings: tuple[Finding, ...]
+    """About the stack as a whole."""
+    queues: tuple[QueueHealth, ...]
+    not_looked_at: tuple[NotLookedAt, ...]
 
     @property
     def needs_person(self) -> bool:
-        """Whether a finding is wrong, or a subject could not be read."""
-        return any(each.verdict in {Verdict.WRONG, Verdict.UNKNOWN} for each in self.findings)
+        """Whether a finding is wrong. What could not be read is listed, and is no fault."""
+        return any(each.verdict is Verdict.WRONG for each in self.every)
+
+    @property
+    def every(self) -> Iterator[Finding]:
+        """All findings, of the stack and of its queues."""
+        yield from self.findings
+        for each in self.queues:
+            yield from (*each.findings, *each.deployment)
 
     def document(self) -> Document:
-        """One row a finding, then what to do."""
-        rows = [
-            (each.subject, Span(each.verdict.value, _MOODS[each.verdict]), each.detail)
-            for each in self.findings
-        ]
-        found: list[Block] = [table(columns("SUBJECT", "VERDICT", "DETAIL"), rows), line("")]
-        for each in self.findings:
-            if each.remedy:
-                found += [line(f"{each.subject}:"), Hint(each.remedy)]
-        found.append(
-            line("Before a deployment: mayfly preflight, which needs a deployer's rights.")
-        )
-        return tuple(found)
+        """See `screen`."""
+        return document(self.findings, self.queues, self.not_looked_at)
 
 
-def health(
-    view: StackView,
-    strays: Sequence[Stray],
-    parameters: Mapping[str, Stored],
-    alarms: Sequence[Alarm] | str,
-) -> Health:
-    """All findings; `alarms` is a text where they could not be read."""
-    found = [
-        _token(view),
-        *_alarms(alarms),
-        *(each for queue in view.queues for each in _queue(queue, view.now)),
+def health(view: StackView, strays: Sequence[Stray], survey: Survey) -> Health:
+    """All findings."""
+    whole = [
+        *_dispatch(view),
+        *_alarms(survey.alarms),
         _strays(strays),
-        *_paths(view, parameters),
+        *_paths(view, survey.parameters),
+        *of_control(view.stack, survey),
     ]
-    return Health(view.stack, view.now, tuple(found))
+    queues = [
+        QueueHealth(each.queue, tuple(_queue(each, view.now)), _deployment(each, survey))
+        for each in view.queues
+    ]
+    unread = {"": whole, **{q.queue: (*q.findings, *q.deployment) for q in queues}}
+    left = tuple(not_looked_at(unread))
+    return Health(
+        stack=view.stack,
+        now=view.now,
+        findings=(_rights(left), *_read(whole)),
+        queues=tuple(
+            replace(q, findings=_read(q.findings), deployment=_read(q.deployment)) for q in queues
+        ),
+        not_looked_at=left,
+    )
 
 
-def _token(view: StackView) -> Finding:
-    word = buildkite_word(view.lease, view.now)
+def _read(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(each for each in findings if each.verdict is not Verdict.UNKNOWN)
+
+
+def _deployment(view: QueueView, survey: Survey) -> tuple[Finding, ...]:
+    mine = survey.queues.get(view.queue)
+    return () if mine is None else tuple(of_queue(mine, survey.seen.region))
+
+
+def _rights(left: Iterable[NotLookedAt]) -> Finding:
+    lacking = sorted({action for each in left for action in _MAY_NOT.findall(each.why)})
+    if not lacking:
+        return ok("rights", "the caller may read all that this command asks AWS for")
+    detail = f"the caller may not {', '.join(lacking)}: what needs these actions is not looked at"
+    return warning("rights", detail)
+
+
+def _dispatch(view: StackView) -> Iterator[Finding]:
+    """Findings about the lease, and about what Buildkite answers its holder."""
+    word, lease = buildkite_word(view.lease, view.now), view.lease
+    since = "" if word.since is None else f" since {at(word.since, view.now)}"
+    if lease is None or word.token == "unknown":  # noqa: S105 - a verdict
+        remedy = f"aws logs tail --since 1h /aws/lambda/{view.stack}-dispatch"
+        yield wrong("lease", f"{word.reason}{since}, so no job is taken", remedy)
+        yield unknown("token", f"only dispatch asks Buildkite, and {word.reason}")
+        return
+    until = at(lease.until, view.now, seconds=True)
+    yield ok("lease", f"dispatch runs: it holds its lease until {until} (holder {lease.fence})")
     if word.token == "good":  # noqa: S105 - a verdict
         listed = "" if word.listed_at is None else f", last list {at(word.listed_at, view.now)}"
-        return ok("Buildkite", f"the agent token is good{listed}")
-    since = "" if word.since is None else f" since {at(word.since, view.now)}"
-    remedy = "see the log of dispatch: mayfly changes, then docs/operating.md#when-something-fails"
-    return wrong("Buildkite", f"token {word.token}{since}: {word.reason}", remedy)
-
-
-def _alarms(alarms: Sequence[Alarm] | str) -> Iterator[Finding]:
-    if isinstance(alarms, str):
-        yield unknown("alarms", alarms)
+        yield ok("token", f"Buildkite takes the agent token{listed}")
         return
-    ringing = [each for each in alarms if each.state == "ALARM"]
+    remedy = "docs/operating.md#when-something-fails: put a new token into the token's parameter"
+    yield wrong("token", f"Buildkite refuses the agent token{since}: {word.reason}", remedy)
+
+
+def _alarms(alarms: Sequence[Mapping[str, Any]] | Unknown) -> Iterator[Finding]:
+    if isinstance(alarms, Unknown):
+        yield unknown("alarms", alarms.reason)
+        yield unknown("dead letters", alarms.reason)
+        return
+    ringing = [each for each in alarms if each["StateValue"] == "ALARM"]
+    letters = [each for each in alarms if "DeadLettersWaiting" in each["AlarmName"]]
     for each in ringing:
-        yield wrong(each.name, printable(each.reason, 300))
+        yield wrong(each["AlarmName"], printable(each.get("StateReason", ""), 300))
     if not ringing:
         yield ok("alarms", f"none of {len(alarms)} is on")
+    if not letters:
+        yield unknown("dead letters", "the stack has no alarm DeadLettersWaiting")
+    elif not any(each in ringing for each in letters):
+        yield ok("dead letters", f"none: {letters[0]['AlarmName']} is {letters[0]['StateValue']}")
 
 
 def _queue(view: QueueView, now: datetime) -> Iterator[Finding]:
-    subject = f"queue {view.queue}"
+    subject = "configuration"
     if not view.record.active:
-        yield warning(subject, "its stack is gone; its last instances end")
+        yield warning("stack", "it is gone; its last instances end")
         return
     for each in view.record.problems:
         name = each.split()[0].rstrip(":")
         yield wrong(subject, printable(each, 300), f"mayfly get {view.queue} {name}")
     for each in view.record.warnings:
         yield warning(subject, printable(each, 300))
+    if view.config is not None and not view.record.problems:
+        yield ok(subject, "in force")
     for why in view.reasons:
         if why.code.needs_person:
-            yield wrong(subject, why.text, f"mayfly explain {view.queue}")
-    old = [i for i in view.instances if i.spec != view.record.spec and i.job is None]
-    if old:
-        yield warning(
-            subject, f"{count(len(old), 'idle instance')} of an older spec, being replaced"
-        )
+            yield wrong(why.code.value, why.text, f"mayfly explain {view.queue}")
     for said in view.standings:
         if said.says_something and now - said.at > QUIET:
-            yield wrong(subject, f"{said.function} has said nothing since {at(said.at, now)}")
-    held = any(why.code.needs_person for why in view.reasons)
-    if view.config is not None and not view.record.problems and not held:
-        yield ok(subject, f"configuration in force, {count(len(view.instances), 'instance')}")
+            yield wrong(said.function, f"has said nothing since {at(said.at, now)}")
+    yield from _instances(view, now)
+
+
+def _instances(view: QueueView, now: datetime) -> Iterator[Finding]:
+    """Findings about the spec of instances, and about their roles."""
+    old = [i for i in view.instances if i.spec != view.record.spec and i.job is None]
+    number, spec = count(len(view.instances), "instance"), view.record.spec
+    if old:
+        detail = f"{len(old)} of {number} idle with an older spec than {spec}, being replaced"
+        yield warning("spec", detail)
+    else:
+        yield ok("spec", f"{spec}, {number}")
+    roles = view.record.roles
+    if roles is None:
+        yield unknown("roles", "provision has not read the queue's roles yet")
+    elif not roles.refused:
+        yield ok("roles", f"instances may have them, as read from IAM at {at(roles.at, now)}")
 
 
 def _strays(strays: Sequence[Stray]) -> Finding:
@@ -135,7 +187,10 @@ def _strays(strays: Sequence[Stray]) -> Finding:
     return warning("strays", f"{count(len(strays), 'instance')} without a record: {names}")
 
 
-def _paths(view: StackView, parameters: Mapping[str, Stored]) -> Iterator[Finding]:
+def _paths(view: StackView, parameters: Mapping[str, Stored] | Unknown) -> Iterator[Finding]:
+    if isinstance(parameters, Unknown):
+        yield unknown("parameters", parameters.reason)
+        return
     queues = [each.queue for each in view.queues]
     lines = list(unknown_paths(view.stack, parameters, queues))
     for each in lines:

@@ -33,6 +33,12 @@ def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
         yield _role_name(answers)
 
 
+def of_deployed(seen: Snapshot) -> Iterator[Finding]:
+    """The findings that matter once the stack exists: region, and the quota of Lambda."""
+    yield _account(seen)
+    yield _concurrency(seen)
+
+
 def _account(seen: Snapshot) -> Finding:
     detail = f"{seen.account} in {seen.region}, as {seen.caller}"
     if seen.region.startswith("cn-"):

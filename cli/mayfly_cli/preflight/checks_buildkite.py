@@ -11,12 +11,17 @@ from mayfly_cli.preflight.snapshot import ClusterQueue, Snapshot, Token
 
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
     """Findings about the token's parameter, its key, its cluster, and the queue."""
-    yield _parameter(answers, seen)
-    if isinstance(seen.token, Token) and seen.token.type == "SecureString":
-        yield _key(answers, seen.token)
+    yield from parameter(answers, seen)
     yield _accepted(answers, seen)
     if answers.queue:
         yield _queue(answers, seen)
+
+
+def parameter(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
+    """Findings about the token's parameter, and about its key."""
+    yield _parameter(answers, seen)
+    if isinstance(seen.token, Token) and seen.token.type == "SecureString":
+        yield _key(answers, seen.token)
 
 
 def _put_command(answers: Answers, seen: Snapshot) -> str:

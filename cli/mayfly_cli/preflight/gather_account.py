@@ -36,6 +36,16 @@ def token(account: Account, name: str) -> tuple[Token | Unknown | None, str]:
     return Token(kind, key, _problem(value)), value.strip()
 
 
+def token_shown(account: Account, name: str) -> Token | Unknown | None:
+    """The token's parameter without its value, which only DescribeParameters shows to everybody."""
+    shown = _described(account, name)
+    if shown is None or isinstance(shown, Unknown):
+        return shown
+    kind = str(shown["Type"])
+    key = _key(account, name) if kind == "SecureString" else ""
+    return Token(kind, key, Unknown("its value was not asked for"))
+
+
 def _problem(value: str) -> str:
     if not value.strip():
         return "the token is empty"
@@ -49,11 +59,10 @@ def _problem(value: str) -> str:
 
 def _key(account: Account, name: str) -> str | Unknown:
     """ARN of the customer's KMS key, which `dispatch` needs a right for; empty for AWS's key."""
-    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-    described = account.ask("ssm", "describe_parameters", ParameterFilters=filters)
-    if isinstance(described, Unknown):
-        return described
-    key_id = next((each.get("KeyId") for each in described["Parameters"]), None)
+    shown = _described(account, name)
+    if isinstance(shown, Unknown):
+        return shown
+    key_id = shown.get("KeyId") if shown is not None else None
     if key_id is None or key_id == "alias/aws/ssm":
         return ""
     key = account.ask("kms", "describe_key", KeyId=key_id)
@@ -61,6 +70,13 @@ def _key(account: Account, name: str) -> str | Unknown:
         return key
     metadata = key["KeyMetadata"]
     return "" if metadata.get("KeyManager") == "AWS" else str(metadata["Arn"])
+
+
+def _described(account: Account, name: str) -> Any:
+    """What DescribeParameters shows of the parameter; None for no such parameter, or Unknown."""
+    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    found = account.ask("ssm", "describe_parameters", ParameterFilters=filters)
+    return found if isinstance(found, Unknown) else next(iter(found["Parameters"]), None)
 
 
 def roles(account: Account, names: tuple[str, ...]) -> dict[str, bool | Unknown]:

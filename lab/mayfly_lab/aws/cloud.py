@@ -54,6 +54,7 @@ class Cloud:
             BackendDict.reset()
             self.backend("ec2")
         self._add_images()
+        self._add_way_out()
 
     def close(self) -> None:
         """Empty moto, and release it."""
@@ -65,6 +66,15 @@ class Cloud:
         """The backend of a service, by boto3's name of the service."""
         region = "aws" if service in {"iam", "sts", "s3"} else self.region
         return get_backend(service)[ACCOUNT][region]
+
+    def _add_way_out(self) -> None:
+        """A NAT gateway as the default route of the default VPC: the machines reach Buildkite."""
+        ec2 = self.backend("ec2")
+        [main] = ec2.describe_route_tables(
+            filters={"vpc-id": [self.vpc()], "association.main": ["true"]}
+        )
+        gateway = ec2.create_nat_gateway(self.subnets(1)[0], allocation_id="")
+        ec2.create_route(main.id, "0.0.0.0/0", nat_gateway_id=gateway.id)
 
     def subnets(self, count: int) -> list[str]:
         """Ids of `count` subnets of the default VPC, each in another zone."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from buildkite_emulator.serving.distance import with_latency
 from buildkite_emulator.serving.server import Answer, HttpServer
-from mayfly_lab.aws import application, changes, managed, transactions
+from mayfly_lab.aws import application, changes, managed, quotas, transactions
 from mayfly_lab.aws import cloud as moto_cloud
 from mayfly_lab.aws.application import MotoApplication
 from mayfly_lab.aws.bus import EventBus
@@ -328,6 +328,7 @@ class LocalAws:
         )
         self._door.operations |= Operations(self.ec2, launcher).table()
         self._door.operations["pricing:GetProducts"] = get_products
+        self._door.operations |= quotas.operations()
         self._door.operations["sts:AssumeRole"] = self.sessions.assume_role
 
     def _environment(self, spec: FunctionSpec, fork_server: ForkServer) -> Any:

@@ -39,6 +39,8 @@ class Patch:
         """
         stock = getattr(self.owner, self.name, None)
         where = f"{getattr(self.owner, '__name__', self.owner)}.{self.name}"
+        if isinstance(stock, property):
+            stock = stock.fget
         if not callable(stock):
             raise MotoChangedError(f"{where} is gone")
         found = ", ".join(inspect.signature(stock).parameters)

@@ -41,6 +41,7 @@ def as_operator(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         "AWS_REGION": account.client("ssm").meta.region_name,
         "AWS_ENDPOINT_URL": account.lab.aws.endpoint,
         "HOME": str(tmp_path),
+        "BUILDKITE_AGENT_RELEASES": "http://127.0.0.1:9/releases",
     }.items():
         monkeypatch.setenv(name, value)
 
@@ -69,6 +70,27 @@ def test_an_operator_may_ask_everything(
     shown = capsys.readouterr()
     assert status in {0, 1}, shown.err
     assert json.loads(shown.out)
+
+
+def test_the_doctor_looks_at_the_deployment_with_an_operators_rights(
+    as_operator: None, record: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The queue's stack is found, and its parameters and the network are read, with no refusal."""
+    run_command(["doctor", "--json"])
+    shown = json.loads(capsys.readouterr().out)
+    by_subject = {each["subject"]: each for each in shown["findings"]}
+    assert by_subject["rights"]["verdict"] == "ok"
+    assert by_subject["control stack"]["detail"] == "mayfly is CREATE_COMPLETE"
+    [queue] = shown["queues"]
+    verdicts = {each["subject"]: each["verdict"] for each in queue["deployment"]}
+    assert set(verdicts.values()) == {"ok"}
+    assert {"stack", "zones", "addresses", "m7i.large", "quota on-demand", "image"} <= set(verdicts)
+    left = {each for one in shown["not_looked_at"] for each in one["subjects"]}
+    # Of this account: no function runs, and the agent's releases are on the internet.
+    assert left == {
+        *("token", "token's value", "token at Buildkite", "token's queues", "token's limits"),
+        *("roles (first)", "agent archive (first)", "agent version (first)"),
+    }
 
 
 def test_a_missing_right_is_named(

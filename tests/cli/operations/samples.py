@@ -26,8 +26,12 @@ from mayfly.records.phases import Phases
 from mayfly.records.standing import LeftAlone, Standing, Target
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.records.why import Code, Why
-from mayfly_cli.doctor.result import Alarm, health
+from mayfly_cli.agent_releases import Release
+from mayfly_cli.doctor.result import health
+from mayfly_cli.doctor.stacks import Stack
+from mayfly_cli.doctor.survey import QueueSurvey, Survey
 from mayfly_cli.explain.result import explain_instance, explain_job, explain_left
+from mayfly_cli.findings import Unknown
 from mayfly_cli.listings.instances import instances_of
 from mayfly_cli.listings.jobs import jobs_of
 from mayfly_cli.operations.reading import QueueView, StackView, configured
@@ -39,16 +43,23 @@ from mayfly_cli.past.cost import cost_of
 from mayfly_cli.past.reading import Past
 from mayfly_cli.past.waits import waits_of
 from mayfly_cli.plan.result import plan_of
+from mayfly_cli.preflight.snapshot import Token
 from mayfly_cli.report.making import Changed, Kept, report_of
 from mayfly_cli.report.result import OperatorReport
 from mayfly_cli.status.result import status_of
+from tests.cli.test_preflight_checks import GOOD, answers
 from tests.unit.builders import NOW, a_claim, a_config, a_queue, ago, an_instance, later
 
 TYPES = ("m7i.large",)
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/k"
 STORED = {"/mayfly/ci/queues/gpuu/paused": Stored("true", 1)}
 ALARMS = (
-    Alarm("ci-DeadLettersWaiting", "ALARM", "Threshold Crossed: 1 message"),
-    Alarm("ci-TokenRefused", "OK", ""),
+    {
+        "AlarmName": "ci-DeadLettersWaiting",
+        "StateValue": "ALARM",
+        "StateReason": "Threshold Crossed: 1 message",
+    },
+    {"AlarmName": "ci-TokenRefused", "StateValue": "OK"},
 )
 EVENTS = (
     Event(ago(12), "parameter", "default/pool/hot", "3", "ten", "arn:aws:iam::1:user/bob"),
@@ -196,7 +207,7 @@ def results() -> dict[str, Result]:
         "cost": cost_of(past(), "pipeline"),
         "report": reported(),
         "plan": plan_of(plans()),
-        "doctor": health(view, (Stray("i-1", NOW),), STORED, ALARMS),
+        "doctor": health(view, (Stray("i-1", NOW),), surveyed()),
         "changes": Changes("ci", NOW, ago(1440), EVENTS, complete=True),
         "jobs": jobs_of(view, waiting=False),
         "instances": instances_of(view),
@@ -215,6 +226,37 @@ def results() -> dict[str, Result]:
             NOW,
         ),
     }
+
+
+def surveyed() -> Survey:
+    """An account seen with a viewer's rights: one quota is small, and no key may be read."""
+    given = replace(answers(f"RootVolumeKey={KEY}"), stack="ci")
+    key = Unknown("the caller may not kms:DescribeKey")
+    seen = replace(
+        GOOD,
+        now=NOW,
+        region="eu-central-1",
+        token=Token("SecureString", "", Unknown("its value was not asked for")),
+        volume_keys={KEY: key},
+        quotas={"L-1216C47A": 32.0},
+        agent_line=Release("3.138.0", ago(60 * 24 * 30)),
+    )
+    stack = Stack("ci-queue-gpu", "UPDATE_ROLLBACK_FAILED", {})
+    control = Stack("ci", "UPDATE_COMPLETE", {"TokenParameter": "/ci/token", "TokenKmsKey": ""})
+    good = QueueSurvey(Stack("ci-FirstQueue-1A2B", "CREATE_COMPLETE", {}), given, seen)
+    lacking = Unknown("the caller may not cloudformation:DescribeStacks")
+    return Survey(
+        control,
+        ALARMS,
+        STORED,
+        seen,
+        {
+            "default": good,
+            "deploy": QueueSurvey(lacking, lacking),
+            "docs": good,
+            "gpu": QueueSurvey(stack, given, replace(seen, archive=None)),
+        },
+    )
 
 
 def past() -> Past:

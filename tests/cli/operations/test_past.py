@@ -14,7 +14,6 @@ from mayfly.provision.decide import decide
 from mayfly.provision.gather import gather
 from mayfly.provision.refresh import refresh
 from mayfly.records.audit import ParameterChange
-from mayfly.records.model import Heard, Lease
 from mayfly.records.pages import Page
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.tick.outcome import Outcome
@@ -26,7 +25,7 @@ from mayfly_cli.past.waits import waits_of
 from mayfly_cli.plan.result import plan_of
 from tests.cli.operations.conftest import StackInMoto
 from tests.cli.operations.samples import begun, past
-from tests.unit.builders import NOW, QUEUE, STACK, a_launch, a_queue, ago, an_instance, later
+from tests.unit.builders import NOW, QUEUE, STACK, a_launch, a_queue, ago, an_instance
 from tests.unit.world import World
 
 
@@ -117,24 +116,6 @@ def test_changes_are_in_one_time_line_with_who_made_them(in_moto: StackInMoto) -
         ("3", "10", bob),
     ]
     assert "deploy/pool/hot" in in_moto.run("changes").out
-
-
-def test_the_doctor_finds_what_is_wrong(in_moto: StackInMoto) -> None:
-    in_moto.put("pool/hot", "ten")
-    in_moto.put("paused", "true", queue="deplox")
-    in_moto.provision()
-    shown = json.loads(in_moto.run("doctor", "--json").out)["findings"]
-    wrong = {each["subject"]: each["detail"] for each in shown if each["verdict"] == "wrong"}
-    assert "the function dispatch has never run" in wrong["Buildkite"]
-    assert "pool/hot" in wrong["queue deploy"]
-    assert "deplox has parameters, and there is no such queue; deploy is one" in wrong["parameters"]
-
-
-def test_the_doctor_is_content_with_a_good_stack(in_moto: StackInMoto) -> None:
-    heard = Heard(listed_at=ago(seconds=1))
-    in_moto.save(Lease("i", 1, later(1), heard))
-    ended = in_moto.run("doctor")
-    assert ended.status == 0, ended.out
 
 
 def test_waits_and_cost_read_closed_records_by_time(in_moto: StackInMoto) -> None:

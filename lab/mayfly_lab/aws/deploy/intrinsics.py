@@ -2,7 +2,8 @@
 
 Seen in moto 5.2.5: `Fn::Sub` with a list replaces `$$` and `$name`, too; an `AWS::NoValue` stays in
 lists as null; the default of a list parameter stays one string; JSON templates are read by the
-slow, lossy YAML loader; dynamic references stay text.
+slow, lossy YAML loader; dynamic references stay text; DescribeStacks shows a list parameter as
+Python's text of the list, and the image's id in place of the SSM parameter that names the image.
 """
 
 from __future__ import annotations
@@ -41,7 +42,25 @@ def patches() -> list[Patch]:
     return [
         Patch(parsing, "clean_json", clean_json, "resource_json, resources_map"),
         Patch(Stack, "parse_template", staticmethod(parse_template), "template"),
+        Patch(Stack, "parameter_list", property(parameter_list), "self"),
     ]
+
+
+def parameter_list(self: Stack) -> list[dict[str, Any]]:
+    """The parameters of a stack as DescribeStacks shows them: texts, defaults included."""
+    slots = self.resource_map._template.get("Parameters", {})  # noqa: SLF001 - moto has no other way
+    given = self.resource_map.input_parameters
+    shown = []
+    for name, value in self.resource_map.resolved_parameters.items():
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        entry = {"ParameterKey": name, "ParameterValue": text}
+        if slots[name]["Type"].startswith("AWS::SSM::Parameter::"):
+            entry |= {
+                "ParameterValue": given.get(name, slots[name].get("Default")),
+                "ResolvedValue": text,
+            }
+        shown.append(entry)
+    return shown
 
 
 def stored(name: str, resources_map: Any) -> str:

@@ -60,6 +60,10 @@ class Infra(BaseModel):
     subnets: Annotated[tuple[Subnet, ...], Field(min_length=1)]
     script_prefix: Annotated[str, StringConstraints(pattern=r"^(|[a-z0-9][a-z0-9.-]+/(.*/)?)$")]
     """`bucket/prefix/` that the bootstrap script must lie below; empty: no script is allowed."""
+    stack: str = ""
+    """ARN of the queue's stack; empty where a stack of an earlier version published this."""
+    root_volume_gib: Annotated[int, Field(ge=0)] = 0
+    """Size of an instance's root volume in GiB; 0 where an earlier version published this."""
 
     @classmethod
     def parse(cls, queue: str, stack: str, text: str) -> Infra:

@@ -204,8 +204,8 @@ def _sts(given: Given, _: Facts) -> Resources:
         yield "role", name
 
 
-def _pricing(_: Given, __: Facts) -> Resources:
-    """Prices have no resources."""
+def _without(_: Given, __: Facts) -> Resources:
+    """Prices, and quotas that are read, have no resources."""
     yield from ()
 
 
@@ -218,8 +218,9 @@ _READERS: Mapping[str, Callable[[Given, Facts], Resources]] = {
     "kms": _kms,
     "lambda": _lambda,
     "logs": _logs,
-    "pricing": _pricing,
+    "pricing": _without,
     "secretsmanager": _secrets,
+    "servicequotas": _without,
     "sns": _sns,
     "sqs": _sqs,
     "sts": _sts,
