@@ -106,16 +106,9 @@ DEFAULT_POOL = f"{TREE}/mayfly/acme/queues/default/pool/hot"
 COMMANDS = {
     "cloudwatch describe-alarms": Request("cloudwatch:DescribeAlarms", "*"),
     "dynamodb get-item": Request("dynamodb:GetItem", f"{TABLE}/acme-fleet"),
-    "dynamodb query": Request("dynamodb:Query", f"{TABLE}/acme-fleet/index/open"),
     "ec2 get-console-output": Request("ec2:GetConsoleOutput", f"{EC2}:instance/i-1", OURS),
-    "logs describe-log-streams": Request(
-        "logs:DescribeLogStreams", f"{LOGS}:/mayfly/acme/last-words:log-stream:"
-    ),
     "logs filter-log-events": Request(
         "logs:FilterLogEvents", f"{LOGS}:/aws/lambda/acme-provision:log-stream:"
-    ),
-    "logs get-log-events": Request(
-        "logs:GetLogEvents", f"{LOGS}:/mayfly/acme/last-words:log-stream:i-1"
     ),
     "ssm put-parameter": Request("ssm:PutParameter", DEFAULT_POOL),
 }
