@@ -166,7 +166,7 @@ def test_missing_data_is_no_alarm_unless_the_metric_is_sent_each_minute(
         name: each["TreatMissingData"]
         for name, each in {**alarms(control), **alarms(queue)}.items()
     }
-    others = {"DispatchSilent": "breaching", "JobsWaitTooLong": "ignore"}
+    others = {"DispatchSilent": "missing", "JobsWaitTooLong": "ignore"}
     assert {n: how for n, how in treated.items() if how != "notBreaching"} == others
     for watch in watched(queue):
         always = BY_NAME[watch.name].kind.sent is Sent.ALWAYS

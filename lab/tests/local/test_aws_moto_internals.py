@@ -29,6 +29,7 @@ USED: list[tuple[Any, str, str]] = [
     (BackendDict, "reset", ""),
     (CloudWatchBackend, "put_metric_alarm", "name namespace metric_name comparison_operator"),
     (CloudWatchBackend, "put_metric_alarm", "metric_data_queries datapoints_to_alarm ok_actions"),
+    (CloudWatchBackend, "put_metric_alarm", "insufficient_data_actions"),
     (DynamoDBBackend, "get_table", "table_name"),
     (DynamoDBBackend, "put_resource_policy", "resource_arn policy_doc expected_revision_id"),
     (DynamoDBBackend, "update_continuous_backups", "table_name point_in_time_spec"),

@@ -88,6 +88,10 @@ def test_an_alarm_of_several_metrics_adds_what_there_is() -> None:
     both = replace(MOST, parts=(Part(KEY, "Maximum"), Part(other, "Maximum")), periods=1)
     assert both.points(series, 120) == [None, None, 5]
     assert replace(both, parts=(Part(KEY, "Sum"),)).points(series, 120) == [None, None, 2]
+    zero = (Part(KEY, "Maximum"), Part(other, "Maximum", 0.0))
+    assert replace(both, parts=zero).points(series, 120) == [None, None, 2]
+    series.add([Datum("Mayfly", "Strays", dict(other[2]), 120, 3)])
+    assert replace(both, parts=zero).points(series, 180) == [None, 2, 0]
 
 
 def test_metrics_are_read_from_lines_in_the_embedded_format() -> None:

@@ -97,6 +97,7 @@ def create_alarm(properties: Properties, name: str, account_id: str, region: str
         dimensions=list(properties.get("Dimensions", ())),
         alarm_actions=list(properties.get("AlarmActions", ())),
         ok_actions=list(properties.get("OKActions", ())),
+        insufficient_data_actions=list(properties.get("InsufficientDataActions", ())),
         datapoints_to_alarm=properties.get("DatapointsToAlarm"),
         treat_missing_data=properties.get("TreatMissingData"),
         tags=list(properties.get("Tags", ())),

@@ -13,8 +13,8 @@ KEPT: dict[str, frozenset[str]] = {
         "AWS::CloudFormation::Stack": "Parameters Tags TemplateURL",
         "AWS::CloudWatch::Alarm": (
             "AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm"
-            " Dimensions EvaluationPeriods MetricName Metrics Namespace OKActions Period Statistic"
-            " Tags Threshold TreatMissingData"
+            " Dimensions EvaluationPeriods InsufficientDataActions MetricName Metrics Namespace"
+            " OKActions Period Statistic Tags Threshold TreatMissingData"
         ),
         "AWS::CloudWatch::Dashboard": "DashboardBody DashboardName Tags",
         "AWS::DynamoDB::Table": (

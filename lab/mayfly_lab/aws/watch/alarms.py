@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ _SIGNS = {
     "LessThanThreshold": "<",
 }
 _SUM = "SUM(METRICS())"
+_LISTED = re.compile(r"SUM\(\[(?P<terms>[a-z_0-9, ]+)\]\)")
+_PRODUCT = re.compile(r"(?P<factor>[0-9.]+) \* (?P<metric>[a-z][a-z_0-9]*)")
 
 
 class UnknownAlarmError(NotImplementedError):
@@ -37,6 +40,8 @@ class Part:
 
     key: Key
     statistic: str
+    factor: float = 1.0
+    """What the metric is multiplied by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +95,11 @@ class Alarm:
         return [self._point(series, end - number * self.period) for number in back]
 
     def _point(self, series: Series, start: int) -> float | None:
-        found = (series.point(part.key, start, self.period, part.statistic) for part in self.parts)
-        values = [value for value in found if value is not None]
+        found = (
+            (series.point(part.key, start, self.period, part.statistic), part.factor)
+            for part in self.parts
+        )
+        values = [value * factor for value, factor in found if value is not None]
         return sum(values) if values else None
 
     def state(self, points: Sequence[float | None], before: str) -> tuple[str, str]:
@@ -126,16 +134,47 @@ def _parts(made: Any) -> tuple[tuple[Part, ...], int]:
     """The metrics of an alarm, and their period in seconds."""
     if not made.metric_data_queries:
         return (_part(made, made.statistic),), int(made.period)
-    stats = [q.metric_stat for q in made.metric_data_queries if q.metric_stat]
-    expressions = [q.expression for q in made.metric_data_queries if q.expression]
-    periods = {int(stat.period) for stat in stats}
-    if expressions not in ([_SUM], []) or len(periods) != 1 or (not expressions and len(stats) > 1):
-        raise UnknownAlarmError(f"the lab's alarms know {_SUM} only, not {', '.join(expressions)}")
+    stats = {q.id: q.metric_stat for q in made.metric_data_queries if q.metric_stat}
+    expressions = {q.id: str(q.expression) for q in made.metric_data_queries if q.expression}
+    periods = {int(stat.period) for stat in stats.values()}
+    factors = _factors(expressions, list(stats))
+    if len(periods) != 1:
+        raise UnknownAlarmError(f"the periods of its metrics are {sorted(periods)} s")
     found = tuple(
-        Part(_key(s.metric.namespace, s.metric.metric_name, s.metric.dimensions), s.stat)
-        for s in stats
+        Part(
+            _key(each.metric.namespace, each.metric.metric_name, each.metric.dimensions),
+            each.stat,
+            factors[name],
+        )
+        for name, each in stats.items()
     )
     return found, periods.pop()
+
+
+def _factors(expressions: Mapping[str, str], metrics: Sequence[str]) -> dict[str, float]:
+    """What each metric counts in the alarm's sum.
+
+    Source: CloudWatch user guide, "Using math expressions with CloudWatch metrics": a sum of
+    several series adds the values that there are at each time.
+    """
+    products = {
+        name: (found["metric"], float(found["factor"]))
+        for name, text in expressions.items()
+        if (found := _PRODUCT.fullmatch(text))
+    }
+    sums = [text for name, text in expressions.items() if name not in products]
+    if not sums and len(metrics) == 1 and not products:
+        return {metrics[0]: 1.0}
+    if sums == [_SUM] and not products:
+        return dict.fromkeys(metrics, 1.0)
+    listed = _LISTED.fullmatch(sums[0]) if len(sums) == 1 else None
+    terms = [each.strip() for each in listed["terms"].split(",")] if listed else []
+    factors = dict(products.get(each, (each, 1.0)) for each in terms)
+    if len(terms) != len(metrics) or factors.keys() != set(metrics):
+        raise UnknownAlarmError(
+            f"the lab's alarms know sums of metrics, not {', '.join(expressions.values())}"
+        )
+    return factors
 
 
 def _part(made: Any, statistic: str) -> Part:
