@@ -33,6 +33,21 @@ _REFUSED = frozenset(
         "AuthorizationErrorException",
     }
 )
+CREDENTIALS = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""Codes of answers to a call with credentials that AWS does not take."""
 _CONFIG = Config(
     connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
 )
@@ -98,9 +113,7 @@ def open_account(region: str | None) -> Account:
     except NoRegionError as error:
         raise UsageError("no region: give --region, or set AWS_REGION") from error
     except ClientError as error:
-        raise UsageError(
-            f"AWS refuses these credentials ({code_of(error)}): log in again"
-        ) from error
+        raise UsageError(_not_opened(code_of(error))) from error
     except (EndpointError, HTTPClientError) as error:
         raise UsageError(f"AWS cannot be reached: {error}") from error
     except ValueError as error:  # a bad AWS_ENDPOINT_URL, or a region that no host name can contain
@@ -108,6 +121,13 @@ def open_account(region: str | None) -> Account:
     except BotoCoreError as error:  # a profile that does not exist, a key id without its secret
         raise UsageError(f"AWS credentials: {error}") from error
     return Account(identity["Account"], identity["Arn"], session.region_name, session)
+
+
+def _not_opened(code: str) -> str:
+    if code in CREDENTIALS:
+        return f"AWS refuses these credentials ({code}): log in again"
+    # IAM cannot refuse the call; the policy of a VPC endpoint or an organisation's can.
+    return f"AWS does not say whose credentials these are ({code} to sts:GetCallerIdentity)"
 
 
 def tags_of(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:

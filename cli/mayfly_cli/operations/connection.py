@@ -87,7 +87,8 @@ def _only_stack(account: Account) -> str:
         except ClientError as error:
             if is_refusal(error):
                 raise UsageError(
-                    "you may not dynamodb:ListTables, by which the stack is found: give --stack"
+                    "you may not dynamodb:ListTables, by which the stack is found: give --stack, "
+                    "or MAYFLY_STACK; the stack's ViewersPolicy or OperatorsPolicy allows it"
                 ) from error
             raise
     stacks = stacks_of(names)

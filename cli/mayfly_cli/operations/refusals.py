@@ -5,27 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mayfly.adapters.aws.boto_errors import code_of, translate
 from mayfly.errors import MayflyError, Transient
-from mayfly_cli.account import is_refusal
+from mayfly_cli.account import CREDENTIALS, is_refusal
 from mayfly_cli.ends import UsageError
+from mayfly_cli.operations.rights import GRANTS, WRITES, how_to_get
 
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
-_CREDENTIALS = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
+_TABLE_READS = frozenset({"BatchGetItem", "GetItem", "Query"})
 
 
 @contextmanager
@@ -44,25 +35,41 @@ def why_not_asked(error: BaseException, stack: str) -> str:
         return _without_answer(error)
     code, message = code_of(asked), str(asked.response.get("Error", {}).get("Message", ""))
     if is_refusal(asked):
-        return (
-            f"you may not {_action(asked, message)}: the stack's policies for people allow it "
-            f"(outputs of the stack {stack}: ViewersPolicy, OperatorsPolicy, SecurityOwnersPolicy)"
-        )
-    if code in _CREDENTIALS:
+        return how_to_get(_action(asked, message), message, stack)
+    if code in CREDENTIALS:
         return f"AWS refuses these credentials ({code}): log in again"
-    if code == "ResourceNotFoundException" and asked.operation_name in {"GetItem", "Query"}:
+    if code == "ResourceNotFoundException" and asked.operation_name in _TABLE_READS:
         return (
             f"there is no stack {stack} here, for there is no table {stack}-fleet: "
             "--stack and --region name another"
         )
-    if code == "ValidationException" and "index" in message:
+    if code == "ResourceNotFoundException" and asked.operation_name == "FilterLogEvents":
         return (
-            f"the stack {stack} is of an older version than this tool ({message.rstrip('.')}): "
-            "deploy the version of this checkout, or use the stack's own checkout"
+            f"a log group of the stack {stack} does not exist: {_older(stack, 'its functions')}, "
+            "or the stack is being deleted"
         )
+    if code == "ValidationError" and asked.operation_name == "DescribeStacks":
+        return f"CloudFormation has no stack {stack}, though its tables exist: it is being deleted"
+    if code == "ValidationException" and "index" in message:
+        return _older(stack, message.rstrip("."))
     if isinstance(translate(asked), Transient):
-        return f"AWS answers {code} to {asked.operation_name}: try again in a moment"
+        times = _attempts(asked)
+        return f"AWS answers {code} to {asked.operation_name}{times}: try again in a moment"
     return f"AWS answers {code} to {asked.operation_name}: {message}"
+
+
+def _older(stack: str, what: str) -> str:
+    """What to deploy, for a stack that lacks what this tool reads."""
+    return (
+        f"the stack {stack} is of an older version than this tool, mayfly {version('mayfly')} "
+        f"({what}): deploy this version, or use the tool of the checkout that was deployed"
+    )
+
+
+def _attempts(error: ClientError) -> str:
+    """How often the call was sent; empty for once."""
+    retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    return f", {retries + 1} times in a row" if retries else ""
 
 
 def _without_answer(error: BaseException) -> str:
@@ -72,5 +79,10 @@ def _without_answer(error: BaseException) -> str:
 
 
 def _action(error: ClientError, message: str) -> str:
+    """The action that AWS names; of a message without one, the operation with its service."""
     found = _ACTION.search(message)
-    return found[1] if found else error.operation_name
+    if found is not None:
+        return found[1]
+    known = (*GRANTS, *WRITES)
+    named = (each for each in known if each.partition(":")[2] == error.operation_name)
+    return next(named, error.operation_name)

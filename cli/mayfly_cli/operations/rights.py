@@ -1,0 +1,70 @@
+"""Which of the stack's managed policies for people gives a right, and on what the right is. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+VIEWERS, OPERATORS, SECURITY = "ViewersPolicy", "OperatorsPolicy", "SecurityOwnersPolicy"
+"""Logical ids of the policies in template.yaml; outputs of the stack have the same names."""
+_PARAMETER_READS = ("GetParameter", "GetParameterHistory", "GetParameters", "GetParametersByPath")
+GRANTS: Mapping[str, Sequence[str]] = {
+    **{f"ssm:{name}": (VIEWERS, OPERATORS, SECURITY) for name in _PARAMETER_READS},
+    **{f"dynamodb:{name}": (VIEWERS, OPERATORS) for name in ("BatchGetItem", "GetItem", "Query")},
+    "dynamodb:ListTables": (VIEWERS, OPERATORS),
+    "cloudformation:DescribeStacks": (VIEWERS, OPERATORS),
+    "cloudwatch:DescribeAlarms": (VIEWERS, OPERATORS),
+    "ec2:DescribeInstances": (VIEWERS, OPERATORS),
+    "ec2:GetConsoleOutput": (VIEWERS, OPERATORS),
+    "logs:FilterLogEvents": (VIEWERS, OPERATORS),
+    "logs:GetLogEvents": (VIEWERS, OPERATORS),
+}
+"""The policies that give a right which does not depend on the parameter's name."""
+WRITES = ("ssm:DeleteParameter", "ssm:PutParameter")
+SECURITY_NAMES = re.compile(r"/queues/[^/]+/(agent/|bootstrap/|policy/|imds$|job/root$)")
+"""Parameters that decide what may run, and with which rights: security owners alone write them."""
+_RESOURCE = re.compile(r"on resource: (\S+)")
+_DENIED_BY = re.compile(r"with an explicit deny in an? ([a-z -]+[a-z])")
+_KINDS: Mapping[str, str] = {"log-group": "log group", "instance": "instance"}
+
+
+def policies_for(action: str, resource: str) -> Sequence[str]:
+    """The policies that give this right; none where no policy for people does.
+
+    `resource` is an ARN, or empty where AWS did not name one.
+    """
+    if action in WRITES:
+        if not resource:
+            return (OPERATORS, SECURITY)
+        return (SECURITY,) if SECURITY_NAMES.search(resource) else (OPERATORS,)
+    return GRANTS.get(action, ())
+
+
+def how_to_get(action: str, message: str, stack: str) -> str:
+    """What was refused, by whom, and which policy gives it, from AWS's message."""
+    found = _RESOURCE.search(message)
+    resource = found[1].rstrip(".,") if found is not None and found[1] != "*" else ""
+    what = f"you may not {action}{_named(resource)}"
+    denied = _DENIED_BY.search(message)
+    if denied is not None:
+        what += f", which your {denied[1]} denies"
+    giving = policies_for(action, resource)
+    if not giving:
+        return f"{what}: none of the stack's policies for people allows it"
+    return f"{what}: {_or(giving)} allows it (output of the stack {stack})"
+
+
+def _named(resource: str) -> str:
+    """` on table ci-fleet/index/open`; empty without a resource."""
+    if not resource:
+        return ""
+    last = resource.split(":", 5)[-1]
+    if last.startswith("parameter/"):
+        return f" on {last.removeprefix('parameter')}"
+    kind, _, name = last.partition("/" if "/" in last.split(":")[0] else ":")
+    return f" on {_KINDS.get(kind, kind)} {name.removesuffix(':*')}" if name else f" on {last}"
+
+
+def _or(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
