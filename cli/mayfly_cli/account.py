@@ -51,6 +51,10 @@ CREDENTIALS = frozenset(
 _CONFIG = Config(
     connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
 )
+QUICK = Config(
+    connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3}
+)
+"""For commands that a person waits for: a call without an answer ends after 35 s at most."""
 # By botocore's signing name: the IAM prefix of a service, where the two differ.
 _IAM_NAMES: Mapping[str, str] = {"monitoring": "cloudwatch"}
 
@@ -65,11 +69,13 @@ class Account:
     region: str
     session: Any
     _clients: dict[str, Any] = field(default_factory=dict)
+    config: Config = _CONFIG
+    """Time limits and attempts of each call."""
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service; made once, then reused."""
         if service not in self._clients:
-            self._clients[service] = self.session.client(service, config=_CONFIG)
+            self._clients[service] = self.session.client(service, config=self.config)
         return self._clients[service]
 
     def ask(
@@ -92,7 +98,7 @@ class Account:
             return Unknown(str(error))
 
 
-def open_account(region: str | None) -> Account:
+def open_account(region: str | None, config: Config = _CONFIG) -> Account:
     """The account that boto3's credentials belong to.
 
     Raises:
@@ -104,7 +110,7 @@ def open_account(region: str | None) -> Account:
         session = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
         if not session.region_name:
             raise UsageError("no region: give --region, or set AWS_REGION")
-        client = session.client("sts", config=_CONFIG)
+        client = session.client("sts", config=config)
         identity = client.get_caller_identity()
     except NoCredentialsError as error:
         raise UsageError(
@@ -120,7 +126,9 @@ def open_account(region: str | None) -> Account:
         raise UsageError(f"AWS cannot be called: {error}") from error
     except BotoCoreError as error:  # a profile that does not exist, a key id without its secret
         raise UsageError(f"AWS credentials: {error}") from error
-    return Account(identity["Account"], identity["Arn"], session.region_name, session)
+    return Account(
+        identity["Account"], identity["Arn"], session.region_name, session, config=config
+    )
 
 
 def _not_opened(code: str) -> str:

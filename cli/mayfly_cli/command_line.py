@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
+import re
 import select
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +14,7 @@ from typing import Any, ClassVar
 import click
 
 from mayfly.scrubbing import scrub
-from mayfly_cli.ends import STOPPED, USAGE, WRONG, BrokenError, Stopped, UsageError
+from mayfly_cli.ends import STOPPED, UNREAD, USAGE, WRONG, BrokenError, Stopped, UsageError
 
 SETTINGS: Mapping[str, Any] = {
     "help_option_names": ["-h", "--help"],
@@ -27,6 +29,10 @@ class _EarlyEnd(Exception):
     def __init__(self, name: str, text: str, status: int) -> None:
         super().__init__(text)
         self.name, self.text, self.status = name, text, status
+
+
+class _ReaderIsGone(Exception):
+    """Ends a command whose output nobody reads any more."""
 
 
 class _WithExamples(click.Command):
@@ -114,6 +120,12 @@ def run_group(group: click.Group, arguments: Sequence[str]) -> int:
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else name
         return _report(path, f"{_usage_text(error)} (see {path} --help)", USAGE)
+    except _ReaderIsGone:
+        return _unread()
+    except SystemExit:  # click's, for a broken pipe while it writes a help text
+        if _reader_is_gone():
+            return _unread()
+        raise
     except click.Abort:  # Ctrl-C while click still reads the options
         return _report(name, "stopped", STOPPED)
 
@@ -128,9 +140,9 @@ def _errors_as_early_end(name: str, ends: Mapping[type[Exception], int]) -> Iter
     except KeyboardInterrupt as error:
         raise _EarlyEnd(name, "stopped", STOPPED) from error
     except BrokenPipeError as error:
-        # click takes every broken pipe for stdout's, and exits with 1 and no message.
+        # click takes every broken pipe for stdout's, and exits with 1: "something needs a person".
         if _reader_is_gone():
-            raise
+            raise _ReaderIsGone from error
         raise RuntimeError("a pipe inside the command broke") from error
 
 
@@ -142,6 +154,19 @@ def _reader_is_gone() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
+def _unread() -> int:
+    """The exit status of a command whose reader is gone.
+
+    Python writes what is left in its buffer at its exit, and would show the error: so the rest goes
+    nowhere. Source: Python's documentation of `signal`, "Note on SIGPIPE".
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+    return UNREAD
+
+
 def _usage_text(error: click.UsageError) -> str:
     """The error line: the option, what is wrong with it, and what is allowed."""
     match error:
@@ -151,6 +176,8 @@ def _usage_text(error: click.UsageError) -> str:
             return f"{_label(argument)} is missing"
         case click.BadParameter(param=click.Parameter() as parameter, message=message):
             return f"{_label(parameter)}: {message.rstrip('.')}"
+        case click.NoSuchOption(option_name=name) if re.match("-[0-9]", name):
+            return f"{name} begins with -, as options do: write -- before it"
         case click.NoSuchOption(option_name=name, possibilities=near):
             return f"no such option: {name}{_suggestion(name, near or ())}"
         case click.UsageError(ctx=click.Context(command=click.Group(commands=commands))):

@@ -9,6 +9,8 @@ WELL = 0
 WRONG = 1
 USAGE = 2
 STOPPED = 130
+UNREAD = 141
+"""The reader of the output is gone, as after `| head`: what a shell shows for SIGPIPE."""
 
 
 class UsageError(Exception):

@@ -50,6 +50,24 @@ STACK_NAME = Word(
 )
 
 
+class Count(click.ParamType[int]):
+    """A whole number in plain digits; Python's `int` takes the digits of every script."""
+
+    name = "count"
+
+    def __init__(self, least: int, most: int) -> None:
+        self._least, self._most = least, most
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number; fails for other text and for a number out of range."""
+        text = str(value)
+        if not re.fullmatch("[0-9]{1,9}", text) or not self._least <= int(text) <= self._most:
+            self.fail(f"{value!r} is not a count from {self._least} to {self._most}", param, ctx)
+        return int(text)
+
+
 class Minutes(click.ParamType[float]):
     """A time in minutes, more than 0 and at most a limit."""
 
@@ -62,11 +80,9 @@ class Minutes(click.ParamType[float]):
         self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """The number of minutes; fails if it is no number or out of range."""
-        try:
-            minutes = float(value)
-        except ValueError:
-            minutes = 0.0
-        if not 0 < minutes <= self._most:  # nan fails this comparison too
+        text = str(value)
+        minutes = float(text) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text) else 0.0
+        if not 0 < minutes <= self._most:
             self.fail(
                 f"{value!r} is not a number, more than 0 and at most {self._most}", param, ctx
             )

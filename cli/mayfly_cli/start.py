@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
@@ -31,6 +33,7 @@ def run(name: str, module: str) -> None:
         os._exit(STOPPED)
 
     sys.excepthook = show
+    _prepare_output()
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         # The caller ignores Ctrl-C, as `nohup` and shells do for programs in the background.
         sys.exit(import_module(module).main())
@@ -38,6 +41,15 @@ def run(name: str, module: str) -> None:
     main = import_module(module).main
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())
+
+
+def _prepare_output() -> None:
+    """Let no character and no closed output end a program: `mayfly jobs >&-`, an ASCII locale."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

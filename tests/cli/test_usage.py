@@ -327,7 +327,7 @@ def test_a_command_ends_without_a_traceback_when_its_reader_is_gone() -> None:
         )
     finally:
         os.close(writing)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_groups_commands_report_errors_in_one_line_by_default() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mayfly_cli.command_line import Command
+from mayfly_cli.parameter_types import Count
 
 EPILOG = """\
 Examples:
@@ -22,9 +23,7 @@ roles are then deleted."""
 
 
 @click.command("check-profiles", cls=Command, epilog=EPILOG)
-@click.option(
-    "--runs", type=click.IntRange(1, 200), default=50, help="Replacements.", show_default=True
-)
+@click.option("--runs", type=Count(1, 200), default=50, help="Replacements.", show_default=True)
 @click.option(
     "--architecture",
     type=click.Choice(["x86_64", "arm64"]),

@@ -48,7 +48,7 @@ def explain(
             return read_status(connection, queue)
     raise UsageError(
         f"{text!r} is no job, instance or queue: give a job's UUID, a URL of Buildkite, "
-        "pipeline/build, an instance as i-0123, or a queue"
+        "pipeline/build, organization/pipeline/build, an instance as i-0123, or a queue"
     )
 
 

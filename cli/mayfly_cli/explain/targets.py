@@ -11,9 +11,13 @@ from mayfly_cli.parameter_types import QUEUE_KEY
 _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 # Source: Buildkite's REST API reference, `web_url` of builds and jobs.
 _URL = re.compile(
-    rf"https?://[^/]+/[^/]+/(?P<pipeline>[^/]+)/builds/(?P<build>[0-9]+)[^#]*(#(?P<job>{_UUID})?.*)?"
+    r"(https?://)?(www\.|api\.)?[a-z0-9.-]+\.[a-z]+(:[0-9]+)?/([A-Za-z0-9_-]+/)+?"
+    r"(?P<pipeline>[A-Za-z0-9_-]+)/builds/(?P<build>[0-9]{1,9})(?P<rest>([/?#].*)?)"
 )
-_BUILD = re.compile(r"(?P<pipeline>[A-Za-z0-9][A-Za-z0-9_-]*)[/#](?P<build>[0-9]{1,9})", re.ASCII)
+_JOB = re.compile(rf"(#|/jobs/|[?&]jid=)(?P<job>{_UUID})")
+"""The job in the rest of a URL: the page's anchor, the API's path, the parameter of a new page."""
+_SLUG = "[A-Za-z0-9][A-Za-z0-9_-]*"
+_BUILD = re.compile(rf"({_SLUG}/)?(?P<pipeline>{_SLUG})[/#](?P<build>[0-9]{{1,9}})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,21 @@ Target: TypeAlias = JobId | Build | InstanceId | QueueKey
 
 
 def target(text: str) -> Target | None:
-    """What the text names; None for a text of no known form."""
+    """What the text names; None for a text of no known form. Blanks around are no part of it."""
+    text = text.strip()
     if re.fullmatch(_UUID, text):
         return JobId(text.lower())
-    if re.fullmatch(r"i-[0-9a-f]{8,17}", text):
-        return InstanceId(text)
+    if re.fullmatch(r"i-[0-9a-f]{8,17}", text, re.IGNORECASE | re.ASCII):
+        return InstanceId(text.lower())
     if found := _URL.fullmatch(text):
-        if found["job"]:
-            return JobId(found["job"].lower())
-        return Build(found["pipeline"], int(found["build"]))
+        if job := _JOB.search(found["rest"]):
+            return JobId(job["job"].lower())
+        return _build(found)
     if found := _BUILD.fullmatch(text):
-        return Build(found["pipeline"], int(found["build"]))
+        return _build(found)
     return QueueKey(text) if QUEUE_KEY.allows(text) else None
+
+
+def _build(found: re.Match[str]) -> Build:
+    # Buildkite's slugs are in small letters.
+    return Build(found["pipeline"].lower(), int(found["build"]))

@@ -14,7 +14,7 @@ from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.history import DynamoHistory
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.ports import History
-from mayfly_cli.account import Account, is_refusal, open_account
+from mayfly_cli.account import QUICK, Account, is_refusal, open_account
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.reading import Records
 from mayfly_cli.operations.refusals import asking
@@ -65,7 +65,7 @@ def connect(stack: str | None, region: str | None) -> Connection:
     Raises:
         UsageError: there are no credentials, or no stack, or several ones.
     """
-    account = open_account(region)
+    account = open_account(region, QUICK)
     name = stack or _only_stack(account)
     dynamodb = account.client("dynamodb")
     return Connection(

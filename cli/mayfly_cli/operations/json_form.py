@@ -39,6 +39,6 @@ def plain(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def text_of(value: object) -> str:
+def text_of(value: object, *, ascii_only: bool = False) -> str:
     """The JSON of a result, in one line, as other tools read it."""
-    return json.dumps(plain(value), ensure_ascii=False)
+    return json.dumps(plain(value), ensure_ascii=ascii_only)

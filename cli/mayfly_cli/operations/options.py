@@ -16,6 +16,9 @@ from mayfly_cli.parameter_types import QUEUE_KEY, STACK_NAME
 Function = TypeVar("Function", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = timedelta(days=366)
+_DIGITS = re.compile("[0-9]{1,9}")
+_PART = re.compile("([0-9]{1,9})([smhd])")
+_LONGEST_SHOWN = 40
 
 one_queue = click.argument("queue", type=QUEUE_KEY, shell_complete=queues)
 any_queue = click.argument("queue", type=QUEUE_KEY, required=False, shell_complete=queues)
@@ -32,12 +35,30 @@ class Duration(click.ParamType[timedelta]):
         """The duration; fails with the forms that are allowed."""
         if isinstance(value, timedelta):
             return value
-        parts = re.findall(r"([0-9]{1,6})([smhd])", value, re.ASCII)
-        found = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
-        whole = "".join(number + unit for number, unit in parts) == value
-        if not whole or not timedelta(seconds=1) <= found <= _LONGEST:
-            self.fail(f"{value!r} is not a time, as 90s, 15m, 2h, 7d or 1h30m", param, ctx)
-        return found
+        seconds = at = 0
+        while at < len(value) or not value:
+            found = _PART.match(value, at)
+            if found is None:
+                self.fail(_no_time(value, at), param, ctx)
+            seconds += int(found[1]) * _UNITS[found[2]]
+            at = found.end()
+            if not 1 <= seconds <= _LONGEST.total_seconds() and at == len(value):
+                allowed = f"allowed: from 1s to {_LONGEST.days}d"
+                self.fail(f"{value!r} is out of range; {allowed}", param, ctx)
+        return timedelta(seconds=seconds)
+
+
+def _no_time(value: str, at: int) -> str:
+    """What is wrong at this place of the text, and what is allowed."""
+    digits = _DIGITS.match(value, at)
+    place = at + (len(digits[0]) if digits else 0)
+    wanted = "a unit (s, m, h, d)" if digits else "a number and a unit"
+    there = repr(value[place]) if place < len(value) else "the end"
+    shown = value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}…"
+    return (
+        f"{shown!r} is not a time: column {place + 1}: {there} in place of {wanted}, as 90s, 15m, "
+        "2h, 7d or 1h30m"
+    )
 
 
 def of_stack(function: Function) -> Function:

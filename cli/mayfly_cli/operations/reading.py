@@ -7,11 +7,13 @@ Queues are read side by side, because each answer takes a network's round trip.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
-from typing import Protocol, TypeVar
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Protocol, TypeVar
 
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.errors import Misconfigured
@@ -110,11 +112,15 @@ def read_stack(
     records: Records, stack: str, region: str, now: datetime, queues: Sequence[QueueRecord]
 ) -> StackView:
     """The view of these queues, and of the lease."""
-    with ThreadPoolExecutor(2) as pool:
-        standings, lease = pool.submit(records.standings), pool.submit(records.lease)
-        views = side_by_side(lambda record: read_queue(records, record), queues)
-    said = standings.result()
-    return StackView(stack, region, now, tuple(_with_said(v, said) for v in views), lease.result())
+    said: list[Standing] = []
+    leases: list[Lease | None] = []
+    reads: list[Callable[[], QueueView | None]] = [
+        lambda: said.extend(records.standings()),
+        lambda: leases.append(records.lease()),
+        *(partial(read_queue, records, record) for record in queues),
+    ]
+    views = [view for view in side_by_side(lambda read: read(), reads) if view is not None]
+    return StackView(stack, region, now, tuple(_with_said(v, said) for v in views), leases[0])
 
 
 def _with_said(view: QueueView, standings: Sequence[Standing]) -> QueueView:
@@ -163,8 +169,33 @@ def launches_once(*reads: Iterable[Launch]) -> tuple[Launch, ...]:
 
 
 def side_by_side(call: Callable[[Given], Read], given: Sequence[Given]) -> list[Read]:
-    """The results in the order of what was given. Raises the first error."""
-    if not given:
-        return []
-    with ThreadPoolExecutor(min(AT_ONCE, len(given))) as pool:
-        return list(pool.map(call, given))
+    """The results in the order of what was given. Raises the first error that a call raises.
+
+    The threads are daemons, because Python waits at its exit for those of a ThreadPoolExecutor: a
+    call that hangs would hold up the end after an error, or after Ctrl-C.
+    """
+    waiting = SimpleQueue[tuple[int, Given]]()
+    ended = SimpleQueue[tuple[int, Read | None, BaseException | None]]()
+    for pair in enumerate(given):
+        waiting.put(pair)
+
+    def work() -> None:
+        while True:
+            try:
+                number, each = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                ended.put((number, call(each), None))
+            except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
+                ended.put((number, None, error))
+
+    for _ in range(min(AT_ONCE, len(given))):
+        Thread(target=work, daemon=True).start()
+    found: dict[int, Any] = {}
+    while len(found) < len(given):
+        number, value, error = ended.get()
+        if error is not None:
+            raise error
+        found[number] = value
+    return [found[number] for number in range(len(given))]

@@ -1,4 +1,4 @@
-"""Which of the stack's managed policies for people gives a right, and on what the right is. Pure."""
+"""Which of the stack's managed policies for people gives a right, and on what. Pure."""
 
 from __future__ import annotations
 
@@ -7,20 +7,37 @@ from collections.abc import Mapping, Sequence
 
 VIEWERS, OPERATORS, SECURITY = "ViewersPolicy", "OperatorsPolicy", "SecurityOwnersPolicy"
 """Logical ids of the policies in template.yaml; outputs of the stack have the same names."""
-_PARAMETER_READS = ("GetParameter", "GetParameterHistory", "GetParameters", "GetParametersByPath")
-GRANTS: Mapping[str, Sequence[str]] = {
-    **{f"ssm:{name}": (VIEWERS, OPERATORS, SECURITY) for name in _PARAMETER_READS},
-    **{f"dynamodb:{name}": (VIEWERS, OPERATORS) for name in ("BatchGetItem", "GetItem", "Query")},
-    "dynamodb:ListTables": (VIEWERS, OPERATORS),
-    "cloudformation:DescribeStacks": (VIEWERS, OPERATORS),
-    "cloudwatch:DescribeAlarms": (VIEWERS, OPERATORS),
-    "ec2:DescribeInstances": (VIEWERS, OPERATORS),
-    "ec2:GetConsoleOutput": (VIEWERS, OPERATORS),
-    "logs:FilterLogEvents": (VIEWERS, OPERATORS),
-    "logs:GetLogEvents": (VIEWERS, OPERATORS),
+_BOTH: Mapping[str, str] = {
+    "cloudformation": "DescribeStacks",
+    "cloudwatch": "DescribeAlarmHistory DescribeAlarms GetDashboard GetMetricData"
+    " GetMetricStatistics ListDashboards ListMetrics",
+    "dynamodb": "BatchGetItem GetItem ListTables Query",
+    "ec2": "DescribeImages DescribeInstances DescribeInstanceTypeOfferings DescribeInstanceTypes"
+    " DescribeNatGateways DescribeRouteTables DescribeSubnets GetConsoleOutput",
+    "iam": "GetRole",
+    "lambda": "GetAccountSettings",
+    "logs": "DescribeLogGroups DescribeLogStreams FilterLogEvents GetLogEvents GetLogRecord"
+    " GetQueryResults StartQuery StopQuery",
+    "servicequotas": "GetServiceQuota",
 }
-"""The policies that give a right which does not depend on the parameter's name."""
-WRITES = ("ssm:DeleteParameter", "ssm:PutParameter")
+"""By service: the actions that viewers and operators may."""
+_OPERATORS_ALONE = ("dynamodb:DescribeTable", "dynamodb:Scan", "ec2:TerminateInstances")
+_PARAMETERS = (
+    *("ssm:DescribeParameters", "ssm:GetParameter", "ssm:GetParameterHistory"),
+    *("ssm:GetParameters", "ssm:GetParametersByPath"),
+)
+GRANTS: Mapping[str, Sequence[str]] = {
+    **{
+        f"{service}:{name}": (VIEWERS, OPERATORS)
+        for service, names in _BOTH.items()
+        for name in names.split()
+    },
+    **dict.fromkeys(_OPERATORS_ALONE, (OPERATORS,)),
+    **dict.fromkeys(_PARAMETERS, (VIEWERS, OPERATORS, SECURITY)),
+}
+"""The policies that give a right which does not depend on the parameter's name. The template is not
+installed with the tool, so a test holds that this table says the same."""
+WRITES = ("ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter")
 SECURITY_NAMES = re.compile(r"/queues/[^/]+/(agent/|bootstrap/|policy/|imds$|job/root$)")
 """Parameters that decide what may run, and with which rights: security owners alone write them."""
 _RESOURCE = re.compile(r"on resource: (\S+)")

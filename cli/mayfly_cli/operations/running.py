@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import IO, Protocol
 
 from mayfly_cli.ends import WELL, WRONG
 from mayfly_cli.operations.connection import Connection, connect
@@ -34,7 +35,7 @@ def run(make: Callable[[Connection], Result], options: Shared) -> int:
     while True:
         with asking(connection.stack):
             result = make(connection)
-        if options.watch is not None and sys.stdout.isatty():
+        if options.watch is not None and clears(sys.stdout):
             sys.stdout.write(_CLEAR)
         show(result, connection.suffix, as_json=options.as_json)
         if options.watch is None:
@@ -42,10 +43,16 @@ def run(make: Callable[[Connection], Result], options: Shared) -> int:
         connection.sleep(options.watch.total_seconds())
 
 
+def clears(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the screen can be cleared: it is a terminal that knows how to."""
+    return stream.isatty() and environment.get("TERM", "dumb") not in {"dumb", "unknown"}
+
+
 def show(result: Result, suffix: str, *, as_json: bool) -> None:
     """Write the result to stdout, for a screen or as JSON."""
     if as_json:
-        sys.stdout.write(text_of(result) + "\n")
+        unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        sys.stdout.write(text_of(result, ascii_only=not unicode) + "\n")
     else:
         write(result.document(), console(sys.stdout, width_of(sys.stdout)), suffix)
     sys.stdout.flush()

@@ -2,18 +2,21 @@
 
 SSM's PutParameter has no condition on a version. So a write reads the version again just before
 it, and looks at the version that SSM answers: a change in between is told in either case. Only
-the first write of a parameter is conditional, because SSM refuses it where one exists.
+the first write of a parameter is conditional, because SSM refuses it where one exists. botocore
+repeats a write whose answer was lost, and then finds the value that the write itself left.
 Source: API reference of Systems Manager, PutParameter (`Overwrite`, `Version`).
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mayfly.answers import Parameter
+from mayfly.config.problem import printable
 from mayfly_cli.ends import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +40,11 @@ class Stored:
     @property
     def readable(self) -> Parameter:
         """The parameter as Mayfly reads it."""
-        return Parameter(self.value, self.version)
+        return Parameter(self.value, self.version, kind=self.kind)
+
+    def shown(self, most: int) -> str:
+        """The value in one line of at most `most` characters, without possible secrets."""
+        return f"a {self.kind}" if self.kind == "SecureString" else printable(self.value, most)
 
 
 class StackParameters:
@@ -91,16 +98,18 @@ class StackParameters:
                 Name=path, Value=value, Type="String", Overwrite=known is not None
             )
         except self._client.exceptions.ParameterAlreadyExists as error:
-            raise UsageError(_changed(name)) from error
+            present = self.one(queue, name)
+            if present is None or present.value != value:
+                raise UsageError(_changed(name, known, present)) from error
+            return present.version
         return int(answer["Version"])
 
     def delete(self, queue: str, name: str, known: Stored) -> None:
         """Delete the parameter. Raises UsageError if somebody has changed the parameter since."""
         self._unchanged(queue, name, known)
-        try:
+        # Gone already: by a call whose answer was lost, or by somebody who wanted the same.
+        with contextlib.suppress(self._client.exceptions.ParameterNotFound):
             self._client.delete_parameter(Name=self.path(queue, name))
-        except self._client.exceptions.ParameterNotFound as error:
-            raise UsageError(_changed(name)) from error
 
     def _below(self, path: str) -> dict[str, Stored]:
         """The parameters below the path by their whole names."""
@@ -113,12 +122,17 @@ class StackParameters:
         present = self.one(queue, name)
         versions = [None if each is None else each.version for each in (known, present)]
         if versions[0] != versions[1]:
-            found = f' It is "{present.value}" now.' if present is not None else ""
-            raise UsageError(f"{_changed(name)}.{found}")
+            raise UsageError(_changed(name, known, present))
 
 
-def _changed(name: str) -> str:
-    return f"somebody else has changed {name} since it was read, so nothing was written"
+def _changed(name: str, known: Stored | None, present: Stored | None) -> str:
+    before, now = (
+        "no value" if each is None else f'"{each.shown(200)}"' for each in (known, present)
+    )
+    return (
+        f"somebody else has changed {name} from {before} to {now} since it was read, so nothing "
+        "was written"
+    )
 
 
 def _stored(shown: Mapping[str, Any]) -> Stored:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from shlex import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mayfly.answers import Parameter
 from mayfly.config.problem import printable
-from mayfly_cli.ends import UsageError
+from mayfly.errors import MayflyError
+from mayfly_cli.ends import Stopped, UsageError
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.queues import live_queue
+from mayfly_cli.operations.refusals import why_not_asked
 from mayfly_cli.operations.screen import Document, Hint, Mood, Span, line
-from mayfly_cli.operations.tuning import Stored
+from mayfly_cli.operations.tuning import LONGEST, Stored
 from mayfly_cli.settings.checking import check, clean, must_be_text
 from mayfly_cli.settings.names import below_queue, described
 
@@ -61,7 +66,7 @@ class Changed:
                     f'somebody wrote "{printable(self.overwritten, 200)}" in the same moment',
                     indent=2,
                 ),
-                Hint(f'mayfly set {self.queue} {self.name} "{self.overwritten}"'),
+                Hint(f"mayfly set {self.queue} {self.name} {quote(self.overwritten)}"),
             )
         return found
 
@@ -87,7 +92,7 @@ def change(
     old = stored.get(name)
     new = None if value is None else clean(value)
     if was is not None and (old is None or old.value.strip() != was.strip()):
-        found = "does not exist" if old is None else f'is "{printable(old.value, 200)}"'
+        found = "does not exist" if old is None else f'is "{old.shown(200)}"'
         raise UsageError(f"{name} {found}, so nothing was written")
     if new is not None:
         must_be_text(name, old)
@@ -100,18 +105,35 @@ def change(
         stack=connection.stack,
         queue=queue,
         name=name,
-        old=None if old is None else old.value,
+        old=None if old is None else old.shown(LONGEST),
         new=new,
         default=description.default,
         in_force=True,
     )
-    if new == shown.old:
+    if new == (None if old is None else old.value):
         return replace(shown, in_force=checked.config == record.config, note="nothing to change")
     lost = _write(connection, queue, name, new, old)
     if checked.config is None:
         note = f"the queue stays as it was until this is repaired: {'; '.join(checked.others)}"
         return replace(shown, in_force=False, note=note, overwritten=lost)
-    return replace(_awaited(connection, shown, checked.config, record.problems), overwritten=lost)
+    return replace(_followed(connection, shown, checked.config, record.problems), overwritten=lost)
+
+
+def _followed(
+    connection: Connection, shown: Changed, expected: str, before: Collection[str]
+) -> Changed:
+    """As `_awaited`; whatever ends the wait early does not hide that the change is written."""
+    try:
+        return _awaited(connection, shown, expected, before)
+    except KeyboardInterrupt as error:
+        raise Stopped(
+            f"stopped; {shown.name} is written, and mayfly get {shown.queue} says whether it is in "
+            "force"
+        ) from error
+    except (ClientError, BotoCoreError, MayflyError) as error:
+        why = why_not_asked(error, connection.stack)
+        note = f"written; whether it is in force is not known: {why}"
+        return replace(shown, in_force=False, note=note)
 
 
 def _write(
@@ -126,7 +148,9 @@ def _write(
     if old is None or version <= old.version + 1:
         return None
     between = connection.parameters.history(queue, name)
-    return next((each.value for each in reversed(between) if each.version == version - 1), "")
+    value = next((each.value for each in reversed(between) if each.version == version - 1), "")
+    # botocore repeats a write whose answer was lost: then the version before is this write's own.
+    return None if value == new else value
 
 
 def _awaited(
@@ -139,11 +163,15 @@ def _awaited(
     begun = connection.clock()
     while True:
         record = connection.records.queue(shown.queue)
+        if record is None or not record.active:
+            note = "written, but the queue has been deleted meanwhile: nothing reads the parameter"
+            return replace(shown, in_force=False, note=note)
         took = (connection.clock() - begun).total_seconds()
-        if record is not None and record.config == expected:
+        if record.config == expected:
             return replace(shown, in_force=True, after_seconds=round(took, 1))
-        problems = () if record is None else record.problems
-        told = [each for each in problems if each.startswith(shown.name) and each not in before]
+        told = [
+            each for each in record.problems if each.startswith(shown.name) and each not in before
+        ]
         if told:
             return replace(shown, in_force=False, note="; ".join(told))
         if took >= PATIENCE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from mayfly.answers import Parameter
 from mayfly.config.infra import Infra
@@ -31,6 +32,9 @@ def clean(value: str) -> str:
     Raises UsageError for an empty value, and for one that is too long for a parameter.
     """
     text = value.strip()
+    if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
+        # Python's form of bytes on the command line that are no UTF-8.
+        raise UsageError("the value is not UTF-8, as parameters are")
     if not text:
         raise UsageError("the value is empty; to go back to the default: mayfly unset")
     size = len(text.encode())
@@ -65,7 +69,10 @@ def check(
     try:
         infra = Infra.parse(record.queue, stack, record.infra)
     except Misconfigured as error:
-        raise UsageError(f"the queue's stack is of another version: {error}") from error
+        raise UsageError(
+            f"the stack of queue {record.queue} is of another version than this tool, mayfly "
+            f"{version('mayfly')} ({error}): deploy stacks/queue.yaml of this version"
+        ) from error
     _, old = read_queue(record.queue, infra, before)
     config, new = read_queue(record.queue, infra, after)
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}

@@ -11,6 +11,7 @@ from mayfly_cli.command_line import Command
 from mayfly_cli.operations.completion import names
 from mayfly_cli.operations.epilogs import examples
 from mayfly_cli.operations.options import Duration, answer, of_stack, one_queue
+from mayfly_cli.parameter_types import Count
 
 _CHANGES = "0 the change is in force, 1 it is not"
 _NAME = click.argument("name", shell_complete=names)
@@ -86,7 +87,7 @@ def unset(queue: str, name: str, **options: Any) -> int:
     ),
 )
 @one_queue
-@click.argument("size", type=click.IntRange(0, 5000))
+@click.argument("size", type=Count(0, 5000))
 @click.option(
     "--for",
     "lasting",

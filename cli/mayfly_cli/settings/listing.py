@@ -11,7 +11,7 @@ from mayfly.records.model import QueueRecord
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.queues import queues_named
 from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
-from mayfly_cli.operations.tuning import Stored
+from mayfly_cli.operations.tuning import LONGEST, Stored
 from mayfly_cli.operations.words import at
 from mayfly_cli.settings.names import NAMES, below_queue, described, known
 
@@ -103,7 +103,7 @@ def _setting(name: str, stored: Stored | None, problems: tuple[str, ...]) -> Set
     told = [p.removeprefix(name) for p in problems if p.startswith((f"{name}:", f"{name} ="))]
     return Setting(
         name=name,
-        value=None if stored is None else stored.value,
+        value=None if stored is None else stored.shown(LONGEST),
         default="" if entry is None else entry.default,
         changed=None if stored is None else stored.changed,
         problem="; ".join(text.lstrip(": ") for text in told),

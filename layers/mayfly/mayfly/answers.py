@@ -100,6 +100,8 @@ class Parameter:
     version: int
     modified: datetime | None = field(default=None, compare=False)
     """When SSM took the value; None where SSM did not say."""
+    kind: str = "String"
+    """SSM's type. Operators' parameters are Strings: a SecureString's value is ciphertext here."""
 
 
 @dataclass(frozen=True, slots=True)

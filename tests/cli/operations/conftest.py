@@ -152,7 +152,7 @@ def in_moto(
 ) -> Iterator[StackInMoto]:
     """A stack with one queue, whose record is up to date."""
     account = shared_account()
-    monkeypatch.setattr(connection, "open_account", lambda region: account)
+    monkeypatch.setattr(connection, "open_account", lambda region, config: account)
     with mock_aws():
         make_tables(account.client("dynamodb"), STACK)
         world = StackInMoto(account, capsys)

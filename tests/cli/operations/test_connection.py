@@ -79,7 +79,10 @@ DENIED = (
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (refused("AccessDeniedException", DENIED), "you may not dynamodb:Query: the stack's polic"),
+        (
+            refused("AccessDeniedException", DENIED),
+            "you may not dynamodb:Query on table ci-fle",
+        ),
         (refused("ThrottlingException", "slow"), "AWS answers ThrottlingException to Query: try a"),
         (refused("ExpiredTokenException", "old"), "AWS refuses these credentials (ExpiredTokenEx"),
         (
@@ -115,7 +118,7 @@ def test_a_missing_right_to_list_tables_asks_for_the_stack(
             return Denied()
 
     account: Any = Client()
-    monkeypatch.setattr(connection, "open_account", lambda region: account)
+    monkeypatch.setattr(connection, "open_account", lambda region, config: account)
     ended = in_moto.run("status")
     assert ended.status == 2
     assert "you may not dynamodb:ListTables, by which the stack is found: give --stack" in ended.err

@@ -5,41 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from mayfly.records.changes import Save
 from mayfly.records.model import Launch, SlotKey, move_instance, settle_launch
 from mayfly.records.states import InstanceState
-from mayfly_cli.explain.targets import Build, InstanceId, JobId, QueueKey, target
 from tests.cli.operations.conftest import StackInMoto
 from tests.cli.operations.samples import LEFT, LINT, LONG, RUNNING, WAITING, deploy
 from tests.cli.real_account import one_line
 from tests.unit.builders import a_launch, an_instance, ec2_id
 
 UUID = "01923f5e-8b7c-4a55-9c1c-2f9d1f3a8b11"
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        (UUID, JobId(UUID)),
-        (UUID.upper(), JobId(UUID)),
-        ("i-0123456789abcdef0", InstanceId("i-0123456789abcdef0")),
-        ("app/812", Build("app", 812)),
-        ("app#812", Build("app", 812)),
-        (f"https://buildkite.com/acme/app/builds/812#{UUID}", JobId(UUID)),
-        ("https://buildkite.com/acme/app/builds/812", Build("app", 812)),
-        ("https://buildkite.com/acme/app/builds/812/canvas?sid=x", Build("app", 812)),
-        ("gpu", QueueKey("gpu")),
-        ("app/٨", None),
-        ("two words", None),
-        ("", None),
-    ],
-)
-def test_what_a_person_may_name(text: str, named: Any) -> None:
-    assert target(text) == named
 
 
 @pytest.fixture

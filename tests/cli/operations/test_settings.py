@@ -106,9 +106,9 @@ def test_a_value_of_another_person_between_read_and_write_is_told_and_stays(
     ended = in_moto.run("set", "deploy", "pool/hot", "10")
     assert ended.status == 2
     assert (
-        "somebody else has changed pool/hot since it was read, so nothing was written" in ended.err
+        'somebody else has changed pool/hot from "3" to "8" since it was read, so nothing was w'
+        in ended.err
     )
-    assert 'It is "8" now' in ended.err
     assert in_moto.value("pool/hot") == "8"
 
 
@@ -141,7 +141,7 @@ def test_a_value_that_was_lost_in_the_very_moment_of_the_write_is_told(
     ended = in_moto.run("set", "deploy", "pool/hot", "10")
     assert ended.status == 1
     assert 'lost: somebody wrote "8" in the same moment' in ended.out
-    assert '-> mayfly set deploy pool/hot "8"' in ended.out
+    assert "-> mayfly set deploy pool/hot 8" in ended.out
 
 
 def test_was_makes_the_change_only_from_that_value(in_moto: StackInMoto) -> None:
@@ -265,13 +265,6 @@ def test_a_pool_with_a_schedule_keeps_it_for_afterwards(in_moto: StackInMoto) ->
 def test_a_pool_for_good_is_a_plain_count(in_moto: StackInMoto) -> None:
     assert in_moto.run("pool", "deploy", "4").status == 0
     assert in_moto.value("pool/hot") == "4"
-
-
-@pytest.mark.parametrize("time", ["2", "h", "-1h", "0s", "٢h", "2h ", "9999d", "1.5h"])
-def test_a_time_has_a_known_form(in_moto: StackInMoto, time: str) -> None:
-    ended = in_moto.run("pool", "deploy", "4", "--for", time)
-    assert ended.status == 2
-    assert "is not a time, as 90s, 15m, 2h, 7d or 1h30m" in one_line(ended)
 
 
 def test_recycle_changes_the_spec_of_the_queue(in_moto: StackInMoto) -> None:

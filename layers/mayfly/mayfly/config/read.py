@@ -184,9 +184,12 @@ def _read(
     given: dict[str, Any] = {}
     rules: dict[str, tuple[str, str]] = {}
     strange = []
+    no_string = []
     for name, parameter in sorted(parameters.items()):
         text = parameter.value.strip()
-        if name in _FIELDS:
+        if _known(name) and parameter.kind != "String":
+            no_string.append(Problem(name, None, _wrong_kind(parameter.kind)))
+        elif name in _FIELDS:
             given[_FIELDS[name]] = text
         elif _rule_name(name):
             rules[_rule_name(name)] = (_rule_name(name), text)
@@ -196,7 +199,9 @@ def _read(
     try:
         parsed = QueueParameters.model_validate({**given, "rules": rules} if rules else given)
     except ValidationError as error:
-        return None, (*_validation_problems(error, parameters), *strange)
+        return None, (*_validation_problems(error, parameters), *no_string, *strange)
+    if no_string:
+        return None, (*no_string, *strange)
     size = sum(len(name.encode()) + len(text.encode()) for name, text in rules.values())
     if size > LARGEST_RULES:
         return None, (Problem(RULES, f"{len(rules)} parameters", _TOO_LARGE), *strange)
@@ -227,6 +232,12 @@ def _validation_problems(
         allowed = f"allowed: {description.allowed.replace('`', '')}"
         value = _printable_value(name, parameters[name].value)
         yield Problem(name, value, f"{why}; {allowed}" if why else allowed)
+
+
+def _wrong_kind(kind: str) -> str:
+    why = ", which Mayfly never decrypts" if kind == "SecureString" else ""
+    # Source: API reference of Systems Manager, PutParameter: no write changes a parameter's type.
+    return f"a {kind}{why}; allowed: a String. Make it a String: delete it, then write it again"
 
 
 def _known(name: str) -> bool:

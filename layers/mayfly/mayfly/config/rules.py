@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from unicodedata import category
 
 from mayfly_protocol import rules
 from mayfly_protocol.repository import owner_or_repository
@@ -45,6 +46,10 @@ REFUSED_KEYS: Mapping[str, str] = {
 SOURCES = frozenset({"webhook", "api", "ui", "trigger_job", "schedule"})
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _BRANCH = re.compile(r"[^\s,~^?\[\\\x00-\x20\x7f]+")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of characters without a picture. Blanks are none of them, but for tabs."""
+_JOINERS = "\t\u200c\u200d"
+"""Names of branches may have joined letters and emoji."""
 _PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
 
 
@@ -92,9 +97,10 @@ def parse_rules(name: str, text: str) -> tuple[Rule, ...]:
 
     Raises ValueError with the line, the column and the word at fault, and for a text without rules.
     """
+    # Not splitlines: a separator that nobody sees would make two lines, and one line is enough.
     rules = tuple(
         _rule(name, line, number)
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1)
         if line.strip()
     )
     if not rules:
@@ -104,6 +110,10 @@ def parse_rules(name: str, text: str) -> tuple[Rule, ...]:
 
 
 def _rule(name: str, line: str, number: int) -> Rule:
+    for column, char in enumerate(line, 1):
+        if _is_unseen(char):
+            where = f"line {number}, column {column}"
+            raise ValueError(f"{where}: U+{ord(char):04X}, a character that nobody sees")
     found: dict[str, tuple[str, ...]] = {}
     for word in re.finditer(r"\S+", line):
         where = f"line {number}, column {word.start() + 1}"
@@ -118,6 +128,11 @@ def _rule(name: str, line: str, number: int) -> Rule:
         # A fork may have a branch of the same name: a branch alone would let every fork in.
         found.setdefault("fork", ("no",))
     return Rule(name, tuple(Condition(key, found[key]) for key in KEYS if key in found))
+
+
+def _is_unseen(char: str) -> bool:
+    """Whether a character has no picture: a control, half of a pair, a mark of format."""
+    return category(char) in _UNSEEN and char not in _JOINERS
 
 
 def _condition(word: str) -> tuple[str, tuple[str, ...]]:

@@ -57,7 +57,8 @@ class SsmParameters:
             self._elements.note(f"parameter {name}", error)
             return Parameter("", 0)
         modified = kept.get("LastModifiedDate")
-        return Parameter(value, version, modified if isinstance(modified, datetime) else None)
+        when = modified if isinstance(modified, datetime) else None
+        return Parameter(value, version, when, text(kept, "Type") or "String")
 
     def history(self, name: str) -> Sequence[ParameterVersion]:
         """See `mayfly.ports.Parameters`. SSM keeps 100 versions and has 50 in a page."""
