@@ -65,8 +65,10 @@ BOUND = [
         state=C.RUNNING,
         then=S.RUNNING,
     ),
-    Bound("a job runs on a terminated instance", "running", instance=GONE, state=C.RUNNING),
-    Bound("a job runs on an instance without record", "running", instance=None, state=C.RUNNING),
+    Bound("a job is lost with its terminated instance", "running", instance=GONE, state=C.FINISHED),
+    Bound(
+        "a job is lost with an instance without record", "running", instance=None, state=C.FINISHED
+    ),
     Bound(
         "a job runs on a condemned instance",
         "running",

@@ -306,10 +306,15 @@ def test_a_running_claim_ends_with_its_instance_in_one_write() -> None:
 def test_a_running_claim_of_a_closed_instance_is_finished() -> None:
     claim = assigned(state=ClaimState.RUNNING)
     (write,) = decided(
-        a_view(running={slot(): claim}, ended={slot(): "EC2 ended the instance: spot"})
+        a_view(
+            running={slot(): claim},
+            ended={slot(): an_instance(S.TERMINATED, reason="EC2 ended the instance: odd")},
+        )
     )
     assert saves(write)["Claim"].state is ClaimState.FINISHED
-    assert saves(write)["Claim"].reason == "the instance ended: EC2 ended the instance: spot"
+    assert saves(write)["Claim"].reason == (
+        f"instance {ec2_id()} ended at 09:00:00 UTC while its job ran: EC2 ended the instance: odd"
+    )
 
 
 # -- instances that EC2 does not show --------------------------------------------------------------

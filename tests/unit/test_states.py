@@ -303,7 +303,7 @@ INSTANCE_TRAITS: list[tuple[str, Callable[[InstanceTraits], bool]]] = [
     ("assigned running", lambda row: row.spot_warning is SpotWarning.REACHES_HOST),
 ]
 CLAIM_TRAITS: list[tuple[str, Callable[[ClaimTraits], bool]]] = [
-    ("waiting assigned failed", lambda row: row.watch is Watch.ALWAYS),
+    ("waiting assigned finished failed", lambda row: row.watch is Watch.ALWAYS),
     ("running", lambda row: row.watch is Watch.WIDE),
     ("waiting", lambda row: row.waits),
     ("assigned", lambda row: row.bound),

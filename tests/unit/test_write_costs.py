@@ -71,6 +71,7 @@ def a_job_from_its_launch_to_its_end() -> World:
     world.report(world.instance(), "running")
     world.after(minutes=5)
     world.buildkite.end("job-1")
+    world.report(world.instance(), "done", exit=0)
     world.machines.end(str(world.instance().instance_id), "Client.InstanceInitiatedShutdown")
     world.reap()
     world.reap()

@@ -36,6 +36,8 @@ class Job:
     instance: str | None
     why: Why | None
     """Why the job waits; None for a job that does not wait."""
+    reason: str = ""
+    """Why the job's claim is in its state, once it has ended; else empty."""
 
     @property
     def title(self) -> str:
@@ -69,7 +71,7 @@ class Jobs:
                 each.state,
                 lasted(self.now - each.since),
                 each.instance or "-",
-                "" if each.why is None else Span(each.why.text, mood(each.why)),
+                each.reason if each.why is None else Span(each.why.text, mood(each.why)),
             )
             for each in self.jobs
         ]
@@ -117,4 +119,5 @@ def job_of(claim: Claim, instance: str | None, now: datetime) -> Job:
         attempt=claim.attempt,
         instance=instance,
         why=claim.why if claim.state.traits.waits else None,
+        reason="" if claim.state.traits.open else claim.reason,
     )

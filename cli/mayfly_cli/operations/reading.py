@@ -133,7 +133,7 @@ def read_queue(records: Records, record: QueueRecord) -> QueueView:
     return QueueView(
         record=record,
         config=configured(record),
-        claims=tuple(records.claims(queue, OPEN_CLAIMS | {ClaimState.FAILED})),
+        claims=tuple(records.claims(queue, OPEN_CLAIMS | {ClaimState.FAILED, ClaimState.FINISHED})),
         instances=tuple(records.instances(queue, OPEN_INSTANCES)),
         launches=tuple(records.launches(queue)),
         ledger=records.ledger(queue),

@@ -46,7 +46,7 @@ class Fleet(Protocol):
         """Known queues. A queue without its stack stays until its last instance has ended."""
 
     def claims(self, queue: str, states: Collection[ClaimState]) -> Sequence[Claim]:
-        """Open claims of a queue in these states; in FAILED, claims not yet told to Buildkite."""
+        """Open claims of a queue in these states; in FAILED and FINISHED, untold ones."""
 
     def instances(self, queue: str, states: Collection[InstanceState]) -> Sequence[Instance]:
         """Open instances of a queue in these states."""

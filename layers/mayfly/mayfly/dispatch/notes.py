@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import NotifyBuilds
+from mayfly.dispatch.lost_jobs import lost_jobs
 from mayfly.dispatch.reasons import Reasons
 from mayfly.dispatch.view import LastTick, QueueView, Turn, busy_of
 from mayfly.dispatch.waits import Wait, waits
-from mayfly.records.bounds import cut
+from mayfly.records.bounds import LONGEST_NOTE, cut
 from mayfly.records.model import Claim, Noted
 from mayfly.records.states import ClaimState
 from mayfly.records.turns import in_turn, of_claims
@@ -26,8 +27,6 @@ MOST = 8
 SAVED_AT_ONCE = 90
 """Claims of a queue that one tick saves with another reason: one transaction, and most urgent
 first. A reason that a thousand jobs share reaches the others by later ticks."""
-LONGEST_NOTE = 255
-"""Bytes of a note at Buildkite."""
 LISTED_LATE = timedelta(seconds=5)
 """How long before the end of a former holder's lease its last list of a queue may have been."""
 _IN_LINE = frozenset({Code.MAX_INSTANCES, Code.LAUNCH_PACE})
@@ -76,6 +75,10 @@ def new_notes(
             notes[claim.job] = note.text
         if after is not claim:
             told.append(after)
+    for lost, text in lost_jobs(view):
+        told.append(lost)
+        if text:
+            notes[lost.job] = text
     return NotifyBuilds(tuple(told), notes, f"notes for the pages of {len(notes)} jobs")
 
 

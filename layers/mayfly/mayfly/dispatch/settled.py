@@ -12,6 +12,7 @@ from mayfly.dispatch.actions import FailJob
 from mayfly.dispatch.view import QueueView, is_paused
 from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.changes import Change, Save, Unassign
+from mayfly.records.lost import lost
 from mayfly.records.model import Claim, Instance, move_claim, move_instance, saved
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.records.why import Code, why
@@ -147,10 +148,15 @@ def _running(claim: Claim, word: str, now: datetime) -> Iterator[WriteRecords]:
 
 
 def _accepted(claim: Claim, instance: Instance | None, word: str, now: datetime) -> WriteRecords:
-    """The agent has the job: from here on Mayfly neither repeats nor finishes it."""
+    """The agent has the job: from here on Mayfly neither repeats nor finishes it.
+
+    An instance that has ended meanwhile took the job with it, unless the job has ended too.
+    """
     moved = move_claim(claim, ClaimState.RUNNING, now, f"Buildkite says {word}")
     if word in ENDED:
         moved = move_claim(moved, ClaimState.FINISHED, now, f"Buildkite says {word}")
+    elif _is_gone(instance):
+        moved = lost(moved, instance, now)
     changes: list[Change] = [Save(moved), *_unassign(instance)]
     if instance is not None and instance.state.traits.awaits_acceptance:
         running = move_instance(instance, InstanceState.RUNNING, now, "the agent has the job")

@@ -33,6 +33,7 @@ from mayfly.reap.words import (
 )
 from mayfly.records.brakes import failed_boot
 from mayfly.records.changes import Change, Drop, FreeSlots, Save
+from mayfly.records.lost import BY_EC2, lost
 from mayfly.records.model import Instance, Stray, move_claim, move_instance, saved
 from mayfly.records.states import (
     Allowance,
@@ -172,10 +173,9 @@ def _note_visibility(
 
 def _orphaned(view: ReapView, now: datetime) -> Iterator[WriteRecords]:
     """Finish claims that were recorded as running only after their instance was closed."""
-    for slot, reason in view.ended.items():
-        claim = view.running[slot]
-        text = f"the instance ended: {reason}"
-        yield WriteRecords((Save(move_claim(claim, ClaimState.FINISHED, now, text)),), text)
+    for slot, instance in view.ended.items():
+        finished = lost(view.running[slot], instance, now)
+        yield WriteRecords((Save(finished),), finished.reason)
 
 
 def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
@@ -188,7 +188,7 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
     explained = end_is_expected(instance)
     # The host may power off before any tick has read its report of the end: read it here.
     said = reported_end(instance, view)
-    reason = instance.reason if explained else said or f"EC2 ended the instance: {cause}"
+    reason = instance.reason if explained else said or f"{BY_EC2}{cause}"
     owing = owes(instance, view)
     gone = replace(
         move_instance(instance, _S.TERMINATED, now, reason),
@@ -205,8 +205,10 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
     counts = when_closed(instance, ec2, lacked=lacked, ended_well=ended_well)
     claim = view.running.get(instance.key)
     if claim is not None:
-        finished = move_claim(claim, ClaimState.FINISHED, now, f"the instance ended: {reason}")
-        changes.append(Save(finished))
+        is_over = instance.state is _S.DONE or (bool(said) and not says_failed(instance, view))
+        text = f"the instance ended: {reason}"
+        finished = move_claim(claim, ClaimState.FINISHED, now, text)
+        changes.append(Save(finished if is_over else lost(claim, gone, now)))
     closing = WriteRecords(tuple(changes), reason)
     if owing:
         words = words_of_closed(saved(gone), view)

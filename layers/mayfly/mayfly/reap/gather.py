@@ -188,11 +188,11 @@ def read_reports(mailbox: Mailbox, instances: Iterable[Instance]) -> Mapping[str
     return mailbox.reports(rows) if rows else {}
 
 
-def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, str]]:
-    """Pairs of closed slot and reason of its end; open slots are omitted."""
+def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, Instance | None]]:
+    """Pairs of closed slot and its instance, None without a record; open slots are omitted."""
     for slot, instance in _records(fleet.instance, slots):
         if instance is None or not instance.state.traits.open:
-            yield slot, instance.reason if instance is not None else "the record is gone"
+            yield slot, instance
 
 
 def _finished(fleet: Fleet, instances: Iterable[Instance]) -> Iterator[tuple[SlotKey, Claim]]:

@@ -24,8 +24,9 @@ class ReapView:
     """By mailbox row, of bootstrap and sandbox rows."""
     running: Mapping[SlotKey, Claim]
     """Running claims, by slot."""
-    ended: Mapping[SlotKey, str]
-    """Slots of running claims with a closed instance, and its reason. From consistent reads."""
+    ended: Mapping[SlotKey, Instance | None]
+    """Slots of running claims with a closed instance, and the instance; None without a record. From
+    consistent reads."""
     open_launches: frozenset[str]
     """Launch ids without a recorded answer: no record has the ids of their instances yet."""
     strays: Mapping[str, Stray]

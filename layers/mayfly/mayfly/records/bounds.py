@@ -13,6 +13,9 @@ Value = TypeVar("Value")
 
 LONGEST_REASON = 4096
 """Bytes of a reason. Hosts' reports, and details at Buildkite, have no more."""
+LONGEST_NOTE = 255
+"""Bytes of a note on a job's page. Buildkite's documentation of its Stacks API has 256 characters;
+Buildkite's own stack for Kubernetes cuts to 255 bytes."""
 LONGEST_CAUSE = 300
 """Bytes of a failed boot's or launch's cause in a queue's ledger, which holds many."""
 LONGEST_VALUE = 1024

@@ -107,7 +107,8 @@ class Claim:
     token_until: datetime | None = None
     """Expiry of this attempt's acquisition token. The token itself is in no record."""
     told: bool = True
-    """False while Mayfly still has to tell Buildkite that the job failed."""
+    """False while Mayfly still has to tell Buildkite that the job failed, or the job's page that
+    its machine has ended."""
     noted: Noted = Noted()
     why: Why | None = None
     """Why the job still waits; None while nothing is known to hold it back. Its text and next try

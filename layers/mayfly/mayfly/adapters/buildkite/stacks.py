@@ -21,7 +21,7 @@ from mayfly.answers import Job, Listing
 from mayfly.batched import batched
 from mayfly.errors import Conflict, ForeignStack, Transient
 from mayfly.records.about import Fields, fields
-from mayfly.records.bounds import cut
+from mayfly.records.bounds import LONGEST_NOTE, cut
 from mayfly.scrubbing import hide, scrub
 from mayfly_protocol.moments import read_moment
 
@@ -37,8 +37,6 @@ _LARGEST = 1 << 63
 _LARGEST_RULES = 10_000
 """Bytes of a job's agent query rules, which the job's record holds."""
 _LONGEST_NAME = 500
-_LONGEST_NOTE = 255
-"""Buildkite documents 256 characters; its own stack for Kubernetes cuts to 255 bytes."""
 
 
 def stack_key(account: str, region: str, stack: str) -> str:
@@ -164,7 +162,7 @@ class Stacks:
         """See `mayfly.ports.Buildkite`. Good notes of a call with bad ones are kept."""
         refused: dict[str, str] = {}
         for batch in batched(notes, _AT_ONCE):
-            texts = {job: cut(scrub(notes[job]), _LONGEST_NOTE) for job in batch}
+            texts = {job: cut(scrub(notes[job]), LONGEST_NOTE) for job in batch}
             entries = [{"job_uuid": job, "detail": text} for job, text in texts.items()]
             body = {"notifications": entries}
             answer = self._stack(Request("notifications", "POST", "notifications", body=body))

@@ -128,10 +128,12 @@ CLAIM_STATES: Mapping[ClaimState, ClaimTraits] = exhaustive(
             told_to_buildkite=False,
         ),
         _S.FINISHED: ClaimTraits(
-            rank=4,
+            # Beside FAILED: `dispatch` reads both in one index query, and has something to tell in
+            # both. No stored row has another rank: a finished claim was never in the index before.
+            rank=-1,
             edges={},
             deadline=None,
-            watch=Watch.NEVER,
+            watch=Watch.ALWAYS,
             waits=False,
             bound=False,
             agent=Agent.ENDED,

@@ -1,0 +1,44 @@
+"""Tells the pages of jobs whose machine ended while an agent had them, minutes before Buildkite.
+
+Buildkite takes notes for jobs in every state until 300 s after their end (its documentation of the
+Stacks API, "Create stack notifications", constraints). It misses an agent for 3 minutes, and then
+gives the job the exit status -1 (buildkite/docs, agent lifecycle, "lost").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mayfly.dispatch.settled import WITH_AGENT
+from mayfly.dispatch.view import QueueView
+from mayfly.records.bounds import LONGEST_NOTE, LONGEST_REASON, cut
+from mayfly.records.model import Claim
+from mayfly.records.states import Agent
+
+_END = ". Buildkite gives its agent up in about 4 min (-1, agent lost). Retries: docs/pipelines.md"
+"""What a page must say after the cause, however long the cause is."""
+
+
+def lost_jobs(view: QueueView) -> Iterator[tuple[Claim, str]]:
+    """The claims of lost jobs after their page was told, with the note; one tick tells each.
+
+    Nothing is told of a job before Buildkite says its state. The note is empty for a job that has
+    no agent any more: the agent was faster than the end of its machine, or Buildkite has noticed.
+    """
+    for claim in view.claims:
+        word = view.states.get(claim.job, "")
+        if claim.told or claim.state.traits.agent is not Agent.ENDED or not word:
+            continue
+        if word in WITH_AGENT:
+            noted = replace(claim.noted, number=claim.noted.number + 1)
+            yield replace(claim, told=True, noted=noted), note_of(claim.reason)
+        else:
+            reason = cut(f"{claim.reason} (no note: Buildkite says {word})", LONGEST_REASON)
+            yield replace(claim, told=True, reason=reason), ""
+
+
+def note_of(reason: str) -> str:
+    """The note for the page: what the claim says, and what comes next; only the former is cut."""
+    text = reason[:1].upper() + reason[1:]
+    return f"{cut(text, LONGEST_NOTE - len(_END.encode()))}{_END}"
