@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mayfly.records.model import Claim, Lease
+from mayfly.records.standing import Target
 from mayfly.records.states import Supply
 from mayfly.records.why import Code, Why, why
 from mayfly_cli.operations.reading import QueueView, claims_once
@@ -39,6 +40,10 @@ class QueueStatus:
     """What sets the target, such as a line of the schedule."""
     hot_next_change: datetime | None
     stopped: int
+    stopped_target: int
+    stopped_reason: str
+    """As `hot_reason`."""
+    stopped_next_change: datetime | None
     coming: int
     running: int
     live: int
@@ -103,6 +108,7 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
         default=None,
     )
     target = next((each.hot for each in view.standings if each.hot is not None), None)
+    held = view.config.stopped.target(now) if view.config is not None else Target(0)
     supply = [each.state.traits.supply for each in view.instances]
     configured = view.config.max_instances if view.config is not None else 0
     recent = [c for c in claims_once(view.claims, begun) if c.runnable_at.date() == now.date()]
@@ -113,6 +119,9 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
         hot_reason=target.reason if target is not None else "",
         hot_next_change=target.next_change if target is not None else None,
         stopped=sum(1 for each in view.instances if each.state.value == "stopped"),
+        stopped_target=held.value,
+        stopped_reason=held.reason,
+        stopped_next_change=held.next_change,
         coming=supply.count(Supply.COMING),
         running=sum(1 for each in view.instances if each.job is not None),
         live=view.ledger.live if view.ledger is not None else 0,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from mayfly.config.problem import printable
+from mayfly.records.standing import Target
 from mayfly_cli.operations.reasons import mood, remedy, title
 from mayfly_cli.operations.screen import (
     Block,
@@ -21,20 +22,23 @@ from mayfly_cli.operations.screen import (
 from mayfly_cli.operations.words import at, count, lasted
 from mayfly_cli.status.found import QueueStatus, StackStatus
 
-_HEADS = columns(
-    "QUEUE", ">HOT", ">COMING", ">RUNNING", ">OF MAX", ">WAITING", ">OLDEST", ">P50/P99", "NOTE"
-)
+DEFAULT = "default"
+"""The reason of a target that no entry of the schedule sets."""
+_WAITS = (">COMING", ">RUNNING", ">OF MAX", ">WAITING", ">OLDEST", ">P50/P99", "NOTE")
 
 
 def document(status: StackStatus) -> Document:
     """A head line, a row for each queue, and what needs a person with what to do.
 
-    A single queue shows why its pool has this target, too.
+    Stopped instances have a column where a queue has such a pool. A single queue shows why its
+    pools have their targets below its row, several ones in their notes.
     """
+    stopped = any(each.stopped or each.stopped_target for each in status.queues)
+    heads = columns("QUEUE", ">HOT", *((">STOPPED",) if stopped else ()), *_WAITS)
     found: list[Block] = [_head(status)]
-    found.append(table(_HEADS, [_row(each, status) for each in status.queues]))
-    if len(status.queues) == 1 and status.queues[0].hot_reason:
-        found.append(_pool(status.queues[0], status))
+    found.append(table(heads, [_row(each, status, stopped=stopped) for each in status.queues]))
+    if len(status.queues) == 1:
+        found += _pools(status.queues[0], status)
     wrong = [block for each in status.queues for block in _wrong(each, status)]
     return (*found, *((line(""), *wrong) if wrong else ()))
 
@@ -58,14 +62,14 @@ def _head(status: StackStatus) -> Block:
     )
 
 
-def _row(queue: QueueStatus, status: StackStatus) -> tuple[Cell, ...]:
+def _row(queue: QueueStatus, status: StackStatus, *, stopped: bool) -> tuple[Cell, ...]:
     waits = queue.waits
     shown = "-" if waits is None else f"{_seconds(waits.p50)}/{_seconds(waits.p99)}"
-    lacking = Mood.NOTICE if queue.hot < queue.hot_target else Mood.PLAIN
     full = Mood.NOTICE if queue.live >= queue.max_instances else Mood.PLAIN
     return (
         queue.queue,
-        Span(f"{queue.hot}/{queue.hot_target}", lacking),
+        _of(queue.hot, queue.hot_target),
+        *((_stopped(queue),) if stopped else ()),
         str(queue.coming),
         str(queue.running),
         Span(f"{queue.live}/{queue.max_instances}", full),
@@ -76,29 +80,61 @@ def _row(queue: QueueStatus, status: StackStatus) -> tuple[Cell, ...]:
     )
 
 
-def _pool(queue: QueueStatus, status: StackStatus) -> Block:
-    """Why the pool has its target: an entry of the schedule `pool/hot`, or the schedule's count."""
-    changes = queue.hot_next_change
-    later = "no change is due" if changes is None else f"next change at {at(changes, status.now)}"
-    because = f'because of "{queue.hot_reason}"' if queue.hot_reason != "default" else "by default"
-    return line(f"hot {queue.hot}/{queue.hot_target} {because}; {later}")
+def _of(number: int, target: int) -> Cell:
+    return Span(f"{number}/{target}", Mood.NOTICE if number < target else Mood.PLAIN)
+
+
+def _stopped(queue: QueueStatus) -> Cell:
+    if not queue.stopped and not queue.stopped_target:
+        return "-"
+    return _of(queue.stopped, queue.stopped_target)
+
+
+def _pools(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
+    """Why the pools have their targets: an entry of the schedule, or the schedule's count."""
+    for name, number, target in _targets(queue):
+        if target.reason and (name == "hot" or target.value or target.next_change):
+            changes = target.next_change
+            later = "no change is due" if changes is None else _next(changes, status)
+            because = f'because of "{target.reason}"' if target.reason != DEFAULT else "by default"
+            yield line(f"{name} {number}/{target.value} {because}; {later}")
+
+
+def _next(changes: datetime, status: StackStatus) -> str:
+    return f"next change at {at(changes, status.now)}"
+
+
+def _targets(queue: QueueStatus) -> Iterator[tuple[str, int, Target]]:
+    hot = Target(queue.hot_target, queue.hot_reason, queue.hot_next_change)
+    yield "hot", queue.hot, hot
+    held = Target(queue.stopped_target, queue.stopped_reason, queue.stopped_next_change)
+    yield "stopped", queue.stopped, held
 
 
 def _note(queue: QueueStatus, status: StackStatus) -> Cell:
     if not queue.active:
         return Span("BEING DELETED", Mood.NOTICE)
+    several = len(status.queues) > 1
+    by_the_clock = " · ".join(_in_force(queue, status)) if several else ""
     if queue.reasons:
         first = queue.reasons[0]
         more = f" (+{len(queue.reasons) - 1})" if len(queue.reasons) > 1 else ""
         tries = ""
         if first.next_try is not None and first.next_try > status.now:
             tries = f", try in {lasted(first.next_try - status.now)}"
-        return Span(f"{title(first)} {first.text}{tries}{more}", mood(first))
+        text = f"{title(first)} {first.text}{tries}{more}"
+        return Span(" · ".join(filter(None, (text, by_the_clock))), mood(first))
     if queue.problems:
-        return Span("BAD VALUE", Mood.BAD)
-    if queue.hot_next_change is not None:
-        return Span(f"pool changes at {at(queue.hot_next_change, status.now)}", Mood.FAINT)
-    return ""
+        return Span(" · ".join(filter(None, ("BAD VALUE", by_the_clock))), Mood.BAD)
+    return Span(by_the_clock, Mood.FAINT)
+
+
+def _in_force(queue: QueueStatus, status: StackStatus) -> Iterator[str]:
+    """The entry in force of each pool's schedule, as `hot 10 until 18:00 (Mon-Fri 08:00-18:00)`."""
+    for name, _, target in _targets(queue):
+        if target.next_change is not None:
+            because = "" if target.reason == DEFAULT else f" ({target.reason})"
+            yield f"{name} {target.value} until {at(target.next_change, status.now)}{because}"
 
 
 def _wrong(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from mayfly.config.schedule import Schedule
 from mayfly.records.audit import ParameterChange
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
@@ -102,6 +103,15 @@ def hot(number: int, queue: str) -> Instance:
     )  # fmt: skip
 
 
+def cold(number: int) -> Instance:
+    """A stopped instance of the queue `gpu`."""
+    return an_instance(
+        InstanceState.STOPPED, 10 + number, key=SlotKey("cold-gpu", number), queue="gpu",
+        since=ago(90), instance_type="g5.xlarge", market="on-demand", zone="eu-central-1a",
+        price="1.258", reason="EC2 says that the instance is stopped",
+    )  # fmt: skip
+
+
 def queue(name: str, *, config: dict[str, Any], live: int, **changes: Any) -> QueueView:
     """The view of a queue."""
     made = a_config(queue=name, **config)
@@ -165,7 +175,7 @@ def sample() -> StackView:
         problems=('pool/hot = "ten": allowed: a count from 0 to 5000',),
     )  # fmt: skip
     gpu = queue(
-        "gpu", config={}, live=2,
+        "gpu", config={"stopped": Schedule(5)}, live=4, instances=(cold(0), cold(1)),
         standings=(
             Standing(
                 "gpu", "dispatch", ago(seconds=3), left=(LEFT,), left_total=1, waiting=4,
@@ -173,7 +183,8 @@ def sample() -> StackView:
                 reasons=(Why(Code.RULE_NOT_MET, "1 job is left alone: gpu=true", ago(14)),),
             ),
             Standing(
-                "gpu", "provision", ago(seconds=3), hot=Target(2),
+                "gpu", "provision", ago(seconds=3),
+                hot=Target(2, "Mon-Fri 08:00-18:00 Europe/Berlin", later(480)),
                 reasons=(
                     Why(
                         Code.NO_CAPACITY, "EC2 has no g5.xlarge in eu-central-1a, b; 6 tries",

@@ -15,6 +15,8 @@ import pytest
 from rich.cells import cell_len
 
 from build.blocks import ROOT
+from mayfly.config.schedule import Schedule
+from mayfly.config.schedule_text import parse_schedule
 from mayfly.records.standing import Standing, Target
 from mayfly_cli.listings.jobs import jobs_of
 from mayfly_cli.operations.json_form import text_of
@@ -78,6 +80,38 @@ def test_the_status_of_one_queue_tells_why_its_pool_has_its_target(
     view = replace(sample().queues[0], standings=(said,))
     assert says in shown(status_of(replace(sample(), queues=(view,)), {}), 100)
     assert "next change at" not in shown(status_of(sample(), {}), 100)
+
+
+def test_the_status_of_several_queues_has_each_entry_in_force_and_the_stopped_pool() -> None:
+    text = " ".join(shown(status_of(sample(), {}), 80).split())
+    assert "hot 2 until 17:00 (Mon-Fri 08:00-18:00 Europe/Berlin)" in text
+    assert "hot 3 until 18:00" in text
+    assert "STOPPED" in text
+    assert "gpu 0/2 2/5" in text
+    without = replace(sample(), queues=sample().queues[:3])
+    assert "STOPPED" not in shown(status_of(without, {}), 80)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "says"),
+    [
+        (Schedule(5), "stopped 2/5 by default; no change is due\n"),
+        (
+            parse_schedule("0; Mon-Fri 08:00-18:00 UTC = 4"),
+            'stopped 2/4 because of "Mon-Fri 08:00-18:00 UT',
+        ),
+        (Schedule(0), None),
+    ],
+)
+def test_the_status_of_one_queue_tells_why_its_stopped_pool_has_its_target(
+    stopped: Schedule, says: str | None
+) -> None:
+    gpu = sample().queues[3]
+    assert gpu.config is not None
+    view = replace(gpu, config=replace(gpu.config, stopped=stopped))
+    text = shown(status_of(replace(sample(), queues=(view,)), {}), 100)
+    assert (says or "hot 0/2 because of") in text
+    assert ("\nstopped " in text) is (says is not None)
 
 
 @pytest.mark.parametrize("name", NAMES)
