@@ -128,6 +128,13 @@ class FakePriceList(Faults):
         """List price by instance type."""
         self.pools: dict[str, str] = {}
         """Spot price by `zone/type`."""
+        self.gib = ""
+        """List price of a GiB of gp3 storage for a month."""
+
+    def volume(self) -> str:
+        """See `mayfly.ports.PriceList`."""
+        with self._call("volume"):
+            return self.gib
 
     def on_demand(self, instance_type: str) -> str:
         """See `mayfly.ports.PriceList`."""

@@ -13,7 +13,7 @@ from botocore.stub import ANY, Stubber
 
 from mayfly.adapters.aws.prices import AwsPrices, plain_price, price_list_region
 from mayfly.errors import Misconfigured, Transient
-from mayfly.provision.prices import FRESH, SOON, STALE, after, is_due
+from mayfly.provision.prices import FRESH, SOON, STALE, VOLUME, after, is_due
 from mayfly.records.prices import Prices
 from tests.unit.builders import NOW, later
 from tests.unit.world import World
@@ -88,6 +88,33 @@ def on_demand(*products: str) -> str:
 )
 def test_a_list_price_is_known_where_one_product_has_one(products: list[str], price: str) -> None:
     assert on_demand(*products) == price
+
+
+def test_the_price_of_a_volume_is_that_of_a_gib_and_month() -> None:
+    client = boto3.client("pricing", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    wanted = {
+        "ServiceCode": "AmazonEC2",
+        "MaxResults": 100,
+        "Filters": [
+            {"Type": "TERM_MATCH", "Field": field, "Value": value}
+            for field, value in (
+                ("productFamily", "Storage"),
+                ("volumeApiName", "gp3"),
+                ("regionCode", "eu-central-1"),
+            )
+        ],
+    }
+    found = [product("0.0952000000", unit="GB-Mo"), product("3", unit="Hrs")]
+    with Stubber(client) as stubber:
+        stubber.add_response("get_products", {"PriceList": found}, wanted)
+        ec2 = boto3.client("ec2", "eu-central-1")
+        assert AwsPrices(lambda: client, ec2, "eu-central-1").volume() == "0.0952"
+
+
+def test_the_price_of_volumes_stays_while_aws_does_not_answer() -> None:
+    known = replace(KNOWN, volume="0.0952")
+    assert after(known, TYPES, {VOLUME: Transient("no answer")}, later(60)).volume == "0.0952"
+    assert after(known, TYPES, {VOLUME: "0.1"}, later(60)).volume == "0.1"
 
 
 def test_the_present_spot_price_of_each_pool_is_its_latest() -> None:
@@ -188,10 +215,12 @@ def test_a_tick_keeps_the_prices_of_the_types_in_use_and_asks_once() -> None:
     world = World()
     world.prices.listed = {"m7i.large": "0.1197", "c5.large": "0.097"}
     world.prices.pools = {"zone of subnet-1/m7i.large": "0.04", "x/c5.large": "0.03"}
+    world.prices.gib = "0.0952"
     world.provision()
     world.provision()
     known = world.fleet.prices()
     assert known is not None
+    assert known.volume == "0.0952"
     assert known.on_demand == {"m7i.large": "0.1197"}
     assert known.spot == {"zone of subnet-1/m7i.large": "0.04"}
     assert world.prices.calls["spot"] == 1

@@ -28,6 +28,7 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
+from mayfly.records.prices import Prices
 from mayfly.records.standing import LeftAlone, Standing
 from mayfly.records.states import (
     OPEN_CLAIMS,
@@ -61,6 +62,7 @@ class Records(Protocol):
     def standings(self) -> Sequence[Standing]: ...
     def lease(self) -> Lease | None: ...
     def strays(self) -> Sequence[Stray]: ...
+    def prices(self) -> Prices | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,9 @@ def waits(queue: str | None, by: str, lasting: timedelta, **options: Any) -> int
 def cost(queue: str | None, by: str, lasting: timedelta, **options: Any) -> int:
     """Show what instances cost.
 
-    By EC2's list price at the launch, from the binding of a job to its instance's end; boots and
-    waiting for a job are a sum of their own. No volumes, no traffic, no discounts.
+    By EC2's list price at the launch, from the binding of a job to its instance's end. Boots and
+    waiting for a job are a sum of their own, and so are the volumes of stopped instances. No other
+    volumes, no traffic, no discounts.
     """
     from mayfly_cli.past.cost import cost_of
     from mayfly_cli.past.reading import read_past

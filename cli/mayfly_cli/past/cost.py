@@ -1,6 +1,7 @@
 """What instances cost, by the price of each instance at its launch. Pure.
 
-EC2's list price alone: no volumes, no traffic, no discounts.
+EC2's list price, and the list price of the volumes of stopped instances: no other volumes, no
+traffic, no discounts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from decimal import Decimal
 from mayfly.records.model import Claim, Instance
 from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
 from mayfly_cli.past.reading import Past
+from mayfly_cli.past.volumes import StoppedPool, at_rest, stopped_pool
 
 _CENTS = Decimal("0.0001")
 
@@ -41,7 +43,8 @@ class Cost:
     prices: str
     rows: tuple[Row, ...]
     idle_pool_usd: Decimal
-    """Boots, and time in which instances waited for a job."""
+    """Boots, and time in which running instances waited for a job."""
+    stopped_pool: StoppedPool
     unpriced_hours: float
     """Hours of instances without a known price; no sum has these hours."""
     complete: bool
@@ -65,7 +68,7 @@ class Cost:
         ]
         heads = columns(self.by.upper(), ">JOBS", ">HOURS", ">COST", ">SPOT")
         idle = f"boots and idle pool ${self.idle_pool_usd:.2f} · {self.prices}"
-        found: Document = (table(heads, rows), line(idle))
+        found: Document = (table(heads, rows), line(idle), line(str(self.stopped_pool)))
         if self.unpriced_hours:
             text = f"without a known price: {self.unpriced_hours:.1f} hours, in no sum"
             found += (line(Span(text, Mood.NOTICE)),)
@@ -86,7 +89,7 @@ def cost_of(past: Past, by: str) -> Cost:
             unpriced += _whole(each, past)
             continue
         bound = _bound(each)
-        idle += _usd(each, _span(each.created, bound or _end(each, past), past))
+        idle += _usd(each, _billed(each, each.created, bound or _end(each, past), past))
         if bound is not None:
             groups.setdefault(_name(each, claims, by), []).append(each)
     return Cost(
@@ -99,6 +102,7 @@ def cost_of(past: Past, by: str) -> Cost:
             sorted((_row(n, i, past) for n, i in groups.items()), key=lambda r: (-r.usd, r.name))
         ),
         idle_pool_usd=idle.quantize(_CENTS),
+        stopped_pool=stopped_pool(_at_rest(past), past.volumes, past.region),
         unpriced_hours=round(unpriced / timedelta(hours=1), 3),
         complete=past.complete,
     )
@@ -113,7 +117,7 @@ def _name(instance: Instance, claims: dict[str, Claim], by: str) -> str:
 
 def _row(name: str, instances: Iterable[Instance], past: Past) -> Row:
     every = list(instances)
-    spans = [_span(_bound(each) or each.created, _end(each, past), past) for each in every]
+    spans = [_billed(each, _bound(each) or each.created, _end(each, past), past) for each in every]
     whole = sum(spans, timedelta())
     spot = sum((s for s, i in zip(spans, every, strict=True) if i.market == "spot"), timedelta())
     usd = sum((_usd(i, s) for i, s in zip(every, spans, strict=True)), Decimal())
@@ -137,7 +141,23 @@ def _end(instance: Instance, past: Past) -> datetime:
 
 
 def _whole(instance: Instance, past: Past) -> timedelta:
-    return _span(instance.created, _end(instance, past), past)
+    return _billed(instance, instance.created, _end(instance, past), past)
+
+
+def _at_rest(past: Past) -> list[tuple[Instance, timedelta]]:
+    """How long each instance was stopped, of those that were."""
+    spans = ((i, _resting(i, i.created, _end(i, past), past)) for i in past.instances)
+    return [(instance, span) for instance, span in spans if span]
+
+
+def _billed(instance: Instance, first: datetime, last: datetime, past: Past) -> timedelta:
+    """The part of a time that lies after the start, and for which EC2 bills the instance."""
+    return _span(first, last, past) - _resting(instance, first, last, past)
+
+
+def _resting(instance: Instance, first: datetime, last: datetime, past: Past) -> timedelta:
+    times = at_rest(instance, max(first, past.start), last)
+    return sum((end - begin for begin, end in times), timedelta())
 
 
 def _span(first: datetime, last: datetime, past: Past) -> timedelta:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mayfly.records.model import Claim, Instance
 from mayfly.records.pages import read_all
+from mayfly.tick.prices import known_prices
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.reading import QueueView, claims_once, instances_once, side_by_side
 from mayfly_cli.operations.stack_view import view_of
+from mayfly_cli.past.volumes import UNKNOWN, Volumes, sizes
 
 MOST = 20_000
 """Records of a kind that a command reads of one queue."""
@@ -27,6 +30,7 @@ class Past:
     instances: tuple[Instance, ...]
     complete: bool
     """Whether these are all; False where a queue has more than the command reads."""
+    volumes: Volumes = UNKNOWN
 
 
 def read_past(connection: Connection, since: timedelta, queue: str | None = None) -> Past:
@@ -54,4 +58,11 @@ def read_past(connection: Connection, since: timedelta, queue: str | None = None
             *(each.instances for each in view.queues), *(instances for _, instances, _ in closed)
         ),
         complete=all(whole for _, _, whole in closed),
+        volumes=volumes_of(connection, view.queues),
     )
+
+
+def volumes_of(connection: Connection, queues: Iterable[QueueView]) -> Volumes:
+    """Sizes of the queues' volumes, and their price as `provision` read it last."""
+    known = known_prices(connection.records)
+    return Volumes(sizes(queues, connection.stack), known.volume if known is not None else "")

@@ -21,6 +21,7 @@ from mayfly_cli.operations.words import at, count
 from mayfly_cli.past.changes import Event
 from mayfly_cli.past.cost import cost_of
 from mayfly_cli.past.reading import Past
+from mayfly_cli.past.volumes import UNKNOWN, Volumes
 from mayfly_cli.report.causes import causes_of
 from mayfly_cli.report.hours import Known, Span, hours_of
 from mayfly_cli.report.result import OperatorReport
@@ -69,6 +70,7 @@ class Changed:
     changes: Read[ParameterChange]
     events: tuple[Event, ...]
     """The latest first."""
+    volumes: Volumes = UNKNOWN
 
 
 def report_of(
@@ -94,6 +96,7 @@ def report_of(
         claims=tuple(claim for each in every for claim in each.claims),
         instances=tuple(instance for each in every for instance in each.instances),
         complete=not incomplete,
+        volumes=changed.volumes,
     )
     states = [queue_status(each.view, (), view.now) for each in every]
     return OperatorReport(

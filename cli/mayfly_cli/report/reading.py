@@ -15,7 +15,7 @@ from mayfly_cli.operations.reading import QueueView, side_by_side
 from mayfly_cli.operations.stack_view import view_of
 from mayfly_cli.past.changes import MOST as MOST_CHANGES
 from mayfly_cli.past.changes import events_of
-from mayfly_cli.past.reading import MOST
+from mayfly_cli.past.reading import MOST, volumes_of
 from mayfly_cli.report.making import Changed, Kept, report_of
 from mayfly_cli.report.result import OperatorReport
 
@@ -45,6 +45,7 @@ def read_report(
         parameters={name: each.value for name, each in connection.parameters.all().items()},
         changes=changes,
         events=tuple(each for each in events if each.is_about(queue)),
+        volumes=volumes_of(connection, view.queues),
     )
     report = report_of(view, start, side_by_side(kept, view.queues), changed)
     if html is None:

@@ -103,6 +103,7 @@ def _costs(cost: Cost) -> operators.Costs:
     unpriced = ""
     if cost.unpriced_hours:
         unpriced = f" {cost.unpriced_hours:.1f} hours of instances have no known price."
-    prices = f"{cost.prices[:1].upper()}{cost.prices[1:]}.{unpriced}"
+    stopped = f" {str(cost.stopped_pool).capitalize()}." if cost.stopped_pool.instances else ""
+    prices = f"{cost.prices[:1].upper()}{cost.prices[1:]}.{unpriced}{stopped}"
     rows = (operators.Cost(r.name, r.jobs, r.hours, r.usd, r.spot) for r in cost.rows)
     return operators.Costs(tuple(rows), cost.idle_pool_usd, prices)

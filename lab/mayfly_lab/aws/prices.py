@@ -27,8 +27,21 @@ LISTED = {
     "m7i.large": "0.1008",
 }
 """USD for an hour on demand, by instance type."""
+_INSTANCES = {
+    "productFamily": "Compute Instance",
+    "marketoption": "OnDemand",
+    "operatingSystem": "Linux",
+    "tenancy": "Shared",
+    "preInstalledSw": "NA",
+    "capacitystatus": "Used",
+}
+_VOLUMES = {"productFamily": "Storage", "volumeApiName": "gp3"}
 _SHARES = ("0.40", "0.38", "0.42")
 """Spot price as a share of the list price, in the first, second and third zone."""
+
+
+VOLUME = "0.0800"
+"""USD for a GiB of gp3 storage and a month."""
 
 
 def get_products(call: Call) -> Answer:
@@ -36,33 +49,32 @@ def get_products(call: Call) -> Answer:
     given = {each["Field"]: each["Value"] for each in call.parameters.get("Filters") or ()}
     if call.parameters.get("ServiceCode") != "AmazonEC2":
         raise Refusal("NotImplemented", "the lab's price list is that of AmazonEC2", 501)
-    fixed = {
-        "operatingSystem": "Linux",
-        "tenancy": "Shared",
-        "preInstalledSw": "NA",
-        "capacitystatus": "Used",
-    }
-    if unknown := given.keys() - fixed.keys() - {"instanceType", "regionCode"}:
+    known = {*_INSTANCES, *_VOLUMES, "instanceType", "regionCode"}
+    if unknown := given.keys() - known:
         raise Refusal("NotImplemented", f"the lab has no filter {min(unknown)}", 501)
+    fixed = {"regionCode": given.get("regionCode", "")}
+    every = [
+        *(
+            _product({**_INSTANCES, **fixed, "instanceType": name}, "Hrs", usd)
+            for name, usd in LISTED.items()
+        ),
+        _product({**_VOLUMES, **fixed}, "GB-Mo", VOLUME),
+    ]
     found = [
-        json.dumps(_product({**fixed, "regionCode": given.get("regionCode", "")}, name, usd))
-        for name, usd in LISTED.items()
-        if given.get("instanceType", name) == name
-        and all(given.get(field, value) == value for field, value in fixed.items())
+        json.dumps(each)
+        for each in every
+        if all(each["product"]["attributes"].get(field) == value for field, value in given.items())
     ]
     body = json.dumps({"FormatVersion": "aws_v1", "PriceList": found}).encode()
     return Answer(200, body, {"content-type": "application/x-amz-json-1.1"})
 
 
-def _product(attributes: Mapping[str, str], name: str, usd: str) -> Mapping[str, Any]:
-    """A product in the form of the Price List."""
-    dimension = {"unit": "Hrs", "pricePerUnit": {"USD": f"{usd}000000"}}
+def _product(attributes: Mapping[str, str], unit: str, usd: str) -> Mapping[str, Any]:
+    """A product in the form of the Price List. A filter matches its family like an attribute."""
+    dimension = {"unit": unit, "pricePerUnit": {"USD": f"{usd}000000"}}
     term = {"priceDimensions": {"sku.term.rate": dimension}}
     return {
-        "product": {
-            "productFamily": "Compute Instance",
-            "attributes": {**attributes, "instanceType": name, "marketoption": "OnDemand"},
-        },
+        "product": {"productFamily": attributes["productFamily"], "attributes": attributes},
         "serviceCode": "AmazonEC2",
         "terms": {"OnDemand": {"sku.term": term}},
     }

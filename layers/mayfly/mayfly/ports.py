@@ -306,10 +306,13 @@ class Parameters(Protocol):
 
 
 class PriceList(Protocol):
-    """EC2's prices in USD for an hour of a Linux instance, as decimal text."""
+    """EC2's prices in USD, as decimal text: of instances for an hour with Linux."""
 
     def on_demand(self, instance_type: str) -> str:
         """The list price of a type; empty where AWS names none, or several."""
+
+    def volume(self) -> str:
+        """The list price of a GiB of gp3 storage for a month; empty where AWS names none."""
 
     def spot(self, instance_types: Sequence[str]) -> Mapping[str, str]:
         """The present spot prices of types, by `zone/type`; pools without a price are omitted."""

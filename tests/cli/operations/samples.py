@@ -42,6 +42,7 @@ from mayfly_cli.operations.tuning import Stored
 from mayfly_cli.past.changes import Changes, Event
 from mayfly_cli.past.cost import cost_of
 from mayfly_cli.past.reading import Past
+from mayfly_cli.past.volumes import Volumes
 from mayfly_cli.past.waits import waits_of
 from mayfly_cli.plan.result import plan_of
 from mayfly_cli.preflight.snapshot import Token
@@ -288,8 +289,15 @@ def past() -> Past:
         replace(begun(41, 1), slot=cold.key),
         replace(begun(1.6, 2), slot=warm.key, pipeline="web"),
     )
-    instances = (cold, warm, hot(8, "default"), unknown)
-    return Past("ci", "eu-central-1", ago(1440), NOW, claims, instances, complete=True)
+    resting = replace(
+        hot(7, "default"), state=InstanceState.STOPPED, created=ago(720), since=ago(700),
+        history=(Step("ready", ago(715), "proven"), Step("stopping", ago(700), "surplus")),
+    )  # fmt: skip
+    instances = (cold, warm, hot(8, "default"), unknown, resting)
+    volumes = Volumes({"default": 50}, "0.0952")
+    return Past(
+        "ci", "eu-central-1", ago(1440), NOW, claims, instances, complete=True, volumes=volumes
+    )
 
 
 def reported() -> OperatorReport:

@@ -21,6 +21,7 @@ from mayfly_cli.listings.reading import read_launches
 from mayfly_cli.operations.reading import QueueView, StackView, read_queue, read_stack
 from mayfly_cli.past.cost import cost_of
 from mayfly_cli.past.reading import read_past
+from mayfly_cli.past.volumes import Volumes
 from mayfly_cli.past.waits import waits_of
 from mayfly_cli.plan.result import plan_of
 from tests.cli.operations.conftest import StackInMoto
@@ -58,6 +59,31 @@ def test_the_cost_counts_only_the_time_that_was_asked_for() -> None:
 
 def test_what_no_job_had_is_the_idle_pool() -> None:
     assert cost_of(past(), "queue").idle_pool_usd > Decimal("0.1")
+
+
+def test_a_stopped_instance_costs_its_volume_alone() -> None:
+    """700 minutes of 50 GiB; of the 720 since the launch, EC2 bills 20."""
+    resting = past().instances[-1]
+    only = replace(past(), instances=(resting,))
+    pool = cost_of(only, "queue").stopped_pool
+    assert (pool.instances, pool.hours, pool.gib) == (1, round(700 / 60, 3), 50)
+    months = Decimal(700) / (60 * 24 * 30) * 50
+    assert pool.gib_months == round(float(months), 4)
+    assert pool.usd == (months * Decimal("0.0952")).quantize(Decimal("0.0001"))
+    billed = Decimal("0.1008") * 20 / 60
+    assert cost_of(only, "queue").idle_pool_usd == billed.quantize(Decimal("0.0001"))
+    short = cost_of(replace(only, start=ago(60)), "queue")
+    assert (short.stopped_pool.hours, short.idle_pool_usd) == (1.0, Decimal(0))
+
+
+def test_a_volume_without_a_known_price_or_size_is_told_and_costs_not_nothing() -> None:
+    only = replace(past(), instances=past().instances[-1:])
+    for volumes in (Volumes({"default": 50}), Volumes({}, "0.08")):
+        pool = cost_of(replace(only, volumes=volumes), "queue").stopped_pool
+        assert pool.usd is None
+        assert "cost not known" in str(pool)
+    assert "size of volumes not known of default" in str(pool)
+    assert str(cost_of(replace(only, instances=()), "queue").stopped_pool) == "stopped pool: none"
 
 
 def test_the_plan_is_what_the_next_tick_of_provision_decides() -> None:

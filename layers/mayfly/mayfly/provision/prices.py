@@ -17,6 +17,8 @@ SOON = timedelta(minutes=5)
 """Time from a read to the next one for a type that has come into use."""
 STALE = timedelta(hours=6)
 """Age at which a spot price that could not be read again is a known price no more."""
+VOLUME = "gp3"
+"""The name of the volumes' price among the answers; no instance type has this name."""
 MOST_TYPES = 60
 """Instance types whose prices are read: a call to the Price List for each."""
 
@@ -41,7 +43,7 @@ def after(
     answers: Mapping[str, str | Mapping[str, str] | Failure],
     now: datetime,
 ) -> Prices:
-    """The prices after AWS's answers, by type and, under an empty name, of spot.
+    """The prices after AWS's answers, by type, under an empty name of spot, and of `VOLUME`.
 
     Without an answer the last known list price stays, and a spot price until it is `STALE`.
     """
@@ -52,6 +54,7 @@ def after(
             listed.pop(name, None)
             listed.update({name: price} if price else {})
     complete = all(isinstance(answers.get(name), str) for name in types)
+    volume = answers.get(VOLUME)
     spot, spot_at = answers.get(""), before.spot_at
     if isinstance(spot, Mapping):
         pools, spot_at = dict(spot), now
@@ -65,4 +68,5 @@ def after(
         on_demand_at=now if complete else before.on_demand_at,
         spot=pools,
         spot_at=spot_at,
+        volume=volume if isinstance(volume, str) else before.volume,
     )

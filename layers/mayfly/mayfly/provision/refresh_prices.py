@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.provision.prices import MOST_TYPES, after, is_due, types_in_use
+from mayfly.provision.prices import MOST_TYPES, VOLUME, after, is_due, types_in_use
 from mayfly.records.changes import Save
 from mayfly.records.model import QueueRecord
 from mayfly.tick.outcome import Outcome
@@ -32,6 +32,7 @@ def refresh_prices(
         }
         if types:
             calls[""] = partial(ports.prices.spot, types)
+            calls[VOLUME] = ports.prices.volume
         answers = side_by_side(calls, at_once=AT_ONCE, seconds=SECONDS)
         ports.fleet.write([Save(after(known, types, answers, now))])
         for why in sorted({str(each) for each in answers.values() if isinstance(each, Exception)}):

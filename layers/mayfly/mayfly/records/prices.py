@@ -25,6 +25,8 @@ class Prices:
     """Spot price by `zone/instance type`."""
     spot_at: datetime | None = None
     """When EC2 last answered with spot prices; None when it never did."""
+    volume: str = ""
+    """List price of a GiB of gp3 storage for a month; empty while it is not known."""
     version: int = 0
 
     def of(self, instance_type: str, zone: str, market: str) -> str:

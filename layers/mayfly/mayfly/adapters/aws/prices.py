@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.aws.boto_errors import translated
@@ -23,6 +24,8 @@ _FILTERS = {
     "capacitystatus": "Used",
 }
 """What leaves one product of an instance type in a region: that which Mayfly launches."""
+_VOLUMES = {"productFamily": "Storage", "volumeApiName": "gp3"}
+"""What leaves the storage of the volumes that the queues' launch templates make."""
 _NEAREST = {
     "cn": "cn-northwest-1",
     **dict.fromkeys(("ap", "me"), "ap-south-1"),
@@ -52,18 +55,29 @@ class AwsPrices:
 
     def on_demand(self, instance_type: str) -> str:
         """See `mayfly.ports.PriceList`."""
-        wanted = {**_FILTERS, "instanceType": instance_type, "regionCode": self._region}
+        wanted = {**_FILTERS, "instanceType": instance_type}
+        return self._one(wanted, "Hrs")
+
+    def volume(self) -> str:
+        """See `mayfly.ports.PriceList`.
+
+        Source of unit and attributes: the price list of AmazonEC2, products of the family Storage.
+        """
+        return self._one(_VOLUMES, "GB-Mo")
+
+    def _one(self, wanted: Mapping[str, str], unit: str) -> str:
+        """The only price for a unit of the products that have these attributes; else empty."""
         with translated():
             answer = self._price_list().get_products(
                 ServiceCode="AmazonEC2",
                 Filters=[
                     {"Type": "TERM_MATCH", "Field": field, "Value": value}
-                    for field, value in wanted.items()
+                    for field, value in {**wanted, "regionCode": self._region}.items()
                 ],
                 MaxResults=100,
             )
         products = answer.get("PriceList") or ()
-        prices = self._elements.read("product", products, _hourly, name="")
+        prices = self._elements.read("product", products, partial(_prices, unit), name="")
         found = {price for each in prices for price in each}
         # Two different prices would be two products: which of them is launched is not known.
         return found.pop() if len(found) == 1 else ""
@@ -94,23 +108,19 @@ def _spot(shown: Mapping[str, Any]) -> tuple[datetime, str, str]:
     return at, pool, plain_price(shown["SpotPrice"])
 
 
-def _hourly(product: object) -> list[str]:
-    """The hourly prices of a product in USD; empty for capacity blocks and other units."""
+def _prices(unit: str, product: object) -> list[str]:
+    """The prices of a product for a unit in USD; empty for capacity blocks and other units."""
     read = json.loads(string(product))
     if read["product"]["attributes"].get("marketoption", "OnDemand") != "OnDemand":
         return []
-    return list(_dimensions(read["terms"].get("OnDemand") or {}))
+    return list(_dimensions(read["terms"].get("OnDemand") or {}, unit))
 
 
-def _dimensions(terms: Mapping[str, Any]) -> Iterator[str]:
+def _dimensions(terms: Mapping[str, Any], unit: str) -> Iterator[str]:
     for term in terms.values():
         for dimension in term["priceDimensions"].values():
             usd = dimension["pricePerUnit"].get("USD")
-            if (
-                dimension["unit"] == "Hrs"
-                and usd is not None
-                and (price := plain_price(usd)) != "0"
-            ):
+            if dimension["unit"] == unit and usd is not None and (price := plain_price(usd)) != "0":
                 yield price
 
 
