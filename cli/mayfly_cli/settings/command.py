@@ -100,8 +100,9 @@ def unset(queue: str, name: str, **options: Any) -> int:
 def pool(queue: str, size: int, lasting: timedelta | None, stopped: bool, **options: Any) -> int:
     """Give a queue's warm pool another size.
 
-    With --for, the end is written into the parameter itself: the pool goes back even if this
-    computer is switched off. A schedule stays, and holds again afterwards.
+    The command tells how many launches that takes, and about what they cost. With --for, the end is
+    written into the parameter itself: the pool goes back even if this computer is switched off. A
+    schedule stays, and holds again afterwards.
     """
     from mayfly_cli.settings.pools import pool as resize
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
-from mayfly.records.states import Supply, instance_states
+from mayfly.records.states import InstanceState, Supply, instance_states
+from mayfly.tick.prices import known_prices
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.queues import live_queue
+from mayfly_cli.operations.reading import QueueView, read_queue
 from mayfly_cli.operations.screen import Document, line
 from mayfly_cli.operations.words import at, count
+from mayfly_cli.past.volumes import MONTH, gib_of
 from mayfly_cli.settings.changing import Changed, change
+from mayfly_cli.settings.price import Price, hot_price, volume_price
 
 _SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)
 _UNTIL = re.compile(r"\s*until\s")
@@ -23,6 +28,8 @@ class Pooled:
     """A change of a pool."""
 
     change: Changed
+    before: int
+    """Size that was in force."""
     size: int
     until: datetime | None
     then: str
@@ -30,6 +37,10 @@ class Pooled:
     now: datetime
     launches: int
     """Instances that are missing until the pool has its size."""
+    usd: Decimal | None
+    """What these instances, or the volumes of these stopped instances, cost until the end; for an
+    hour or a month where there is no end. None for an unknown price."""
+    price: Price
 
     @property
     def needs_person(self) -> bool:
@@ -37,13 +48,19 @@ class Pooled:
         return self.change.needs_person
 
     def document(self) -> Document:
-        """The change in one line, then as for `set`."""
+        """The change and its price in one line, then as for `set`."""
         end = "" if self.until is None else f" until {at(self.until, self.now)}, then {self.then}"
         coming = count(self.launches, "launch", "launches")
-        return (
-            line(f"{self.change.queue}: pool {self.size}{end} ({coming})"),
-            *self.change.document(),
-        )
+        cost = f", {self._cost()}" if self.launches else ""
+        change = f"{self.change.queue}: {self.before} -> {self.size}{end} ({coming}{cost})"
+        source = (line(self.price.source, indent=2),) if self.launches else ()
+        return (line(change), *source, *self.change.document())
+
+    def _cost(self) -> str:
+        if self.usd is None:
+            return "price not known"
+        lasting = " a month" if self.price.per == MONTH else " an hour"
+        return f"about ${self.usd:.2f}{'' if self.until is not None else lasting}"
 
 
 def schedule_text(present: str, size: int, until: datetime) -> str:
@@ -62,7 +79,7 @@ def pool(
     Raises:
         UsageError: as `change`; and for a pool with a schedule, where no time is given.
     """
-    live_queue(connection.records, queue)
+    view = read_queue(connection.records, live_queue(connection.records, queue))
     name = "pool/stopped" if stopped else "pool/hot"
     present = connection.parameters.one(queue, name)
     text = present.value.strip() if present is not None else "0"
@@ -75,10 +92,42 @@ def pool(
             f'{name} is a schedule, "{text}": give --for, or replace it: '
             f"mayfly set {queue} {name} {size}"
         )
-    supplied = len(connection.records.instances(queue, _SUPPLY))
+    launches = max(size - _supplied(view, stopped=stopped), 0)
+    price = _price(connection, view, stopped=stopped)
     made = change(connection, queue, name, value, was=None if present is None else present.value)
-    then = "" if until is None else _without_until(text)
-    return Pooled(made, size, until, then, now, max(size - supplied, 0))
+    return Pooled(
+        change=made,
+        before=_in_force(view, now, stopped=stopped),
+        size=size,
+        until=until,
+        then="" if until is None else _without_until(text),
+        now=now,
+        launches=launches,
+        usd=price.of(launches, until - now if until is not None else price.per),
+        price=price,
+    )
+
+
+def _supplied(view: QueueView, *, stopped: bool) -> int:
+    held = {InstanceState.STOPPING, InstanceState.STOPPED}
+    wanted = held if stopped else _SUPPLY
+    return sum(1 for each in view.instances if each.state in wanted)
+
+
+def _in_force(view: QueueView, now: datetime, *, stopped: bool) -> int:
+    if view.config is None:
+        return 0
+    return (view.config.stopped if stopped else view.config.hot).value(now)
+
+
+def _price(connection: Connection, view: QueueView, *, stopped: bool) -> Price:
+    prices = known_prices(connection.records)
+    if stopped:
+        return volume_price(gib_of(view, connection.stack), prices)
+    if view.config is None:
+        return Price(None, timedelta(hours=1), "the queue has no good configuration")
+    zones = tuple(zone for _, zone in view.record.zones)
+    return hot_price(view.config, view.instances, prices, zones)
 
 
 def _without_until(text: str) -> str:

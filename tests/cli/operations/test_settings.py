@@ -244,7 +244,9 @@ def test_a_pool_for_a_while_writes_its_end_into_the_parameter(in_moto: StackInMo
     in_moto.provision()
     ended = in_moto.run("pool", "deploy", "10", "--for", "2h")
     assert ended.status == 0
-    assert ended.out.startswith("deploy: pool 10 until 11:00, then 3 (10 launches)\n")
+    assert ended.out.startswith(
+        "deploy: 3 -> 10 until 11:00, then 3 (10 launches, price not known)\n"
+    )
     assert in_moto.value("pool/hot") == "3; until 2026-03-02T11:00Z = 10"
     again = in_moto.run("pool", "deploy", "5", "--for", "30m")
     assert again.status == 0
