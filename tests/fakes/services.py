@@ -25,6 +25,8 @@ class FakeParameters(Faults):
     def __init__(self) -> None:
         super().__init__()
         self.stored: dict[str, Parameter] = {}
+        self.secure: set[str] = set()
+        """Names of SecureStrings, of which nobody but `dispatch` with its token has the text."""
         self._versions: dict[str, list[ParameterVersion]] = {}
 
     def put(self, name: str, value: str, at: datetime | None = None, who: str = "") -> None:
@@ -57,7 +59,8 @@ class FakeParameters(Faults):
         """See `mayfly.ports.Parameters`."""
         with self._call("values"):
             found = {name: self.stored.get(name) for name in names}
-            return {name: kept.value if kept else None for name, kept in found.items()}
+            readable = {name: kept for name, kept in found.items() if name not in self.secure}
+            return {name: kept.value if kept else None for name, kept in readable.items()}
 
 
 class FakeNudges(Faults):

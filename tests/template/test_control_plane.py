@@ -351,7 +351,6 @@ def test_alarms_watch_failures_silence_late_and_dead_letters_capacity_and_strays
         ("Mayfly", "NoCapacity"),
         ("Mayfly", "Strays"),
         ("Mayfly", "TokenRefused"),
-        ("Mayfly", "UnreadablePolicy"),
     }
     failing = {f"{name.capitalize()}Errors" for name in FUNCTIONS}
     assert failing <= alarms.keys()

@@ -252,7 +252,8 @@ def test_a_job_with_an_unknown_environment_is_neither_opened_nor_denied() -> Non
 
 
 def held(view: QueueView, config: QueueConfig) -> Mapping[str, str]:
-    return held_jobs(sort_listing(view, config), config)
+    waiting = held_jobs(sort_listing(view, config), config)
+    return {job: each.reason for job, each in waiting.items()}
 
 
 def test_a_policy_that_cannot_be_read_leaves_every_job_waiting_with_the_reason() -> None:
@@ -267,7 +268,7 @@ def test_a_policy_that_cannot_be_read_leaves_every_job_waiting_with_the_reason()
 
 def test_a_repository_that_cannot_be_read_leaves_its_job_waiting() -> None:
     config = a_config(repository_from="/repositories/{pipeline}/repository")
-    view = a_view(a_job(), environments={"job-1": MAIN}, unread=frozenset({"job-1"}))
+    view = a_view(a_job(), environments={"job-1": MAIN}, unread={"job-1": "/repositories/web"})
     assert decided(view, config) == []
     assert "cannot be read at present" in held(view, config)["job-1"]
 

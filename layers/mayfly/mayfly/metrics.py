@@ -205,9 +205,9 @@ class Metric(StrEnum):
     )
     UNREADABLE_POLICY = (
         "UnreadablePolicy",
-        "Queues with a policy that cannot be read: jobs that the last policy does not allow wait.",
+        "Policies, and repositories that they ask for, that cannot be read: jobs wait for them.",
         Unit.COUNT,
-        (Service.PROVISION,),
+        (Service.DISPATCH, Service.PROVISION),
     )
     UNREADABLE_ELEMENT = (
         "UnreadableElement",

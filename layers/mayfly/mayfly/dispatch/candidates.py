@@ -83,13 +83,18 @@ def _with_environments(
     if named:
         with reads.outcome.noting(f"repositories of queue {config.queue}", fields(jobs=named)):
             values = reads.ports.parameters.values(set(named.values()))
-    required = {job: values[name] for job, name in named.items() if name in values}
+    read = {name: value.strip() if value else value for name, value in values.items()}
+    required = {
+        job: read[name]
+        for job, name in named.items()
+        if name in read and policy.is_repository(read[name])
+    }
     return replace(
         view,
         environments=environments,
         awaited=awaited,
         repositories=required,
-        unread=frozenset(named.keys() - required.keys()),
+        unread={job: name for job, name in named.items() if job not in required},
     )
 
 

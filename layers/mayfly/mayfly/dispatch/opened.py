@@ -197,13 +197,13 @@ def _under_policy(
             yield replace(claim, repository=view.repositories.get(claim.job))
 
 
-def held_jobs(view: QueueView, config: QueueConfig) -> Mapping[str, str]:
+def held_jobs(view: QueueView, config: QueueConfig) -> Mapping[str, policy.Unread]:
     """Candidates that wait until the policy can be read, with the reason."""
     if not config.restricted:
         return {}
     jobs = [each.job.id for each in view.candidates if each.job.id in view.environments]
     judged = {job: _judge(job, view, config) for job in jobs}
-    return {job: each.reason for job, each in judged.items() if isinstance(each, policy.Unread)}
+    return {job: each for job, each in judged.items() if isinstance(each, policy.Unread)}
 
 
 def unread_candidates(view: QueueView, config: QueueConfig) -> frozenset[str]:
@@ -227,6 +227,11 @@ def unjudged_jobs(view: QueueView, config: QueueConfig) -> frozenset[str]:
 
 
 def _judge(job: str, view: QueueView, config: QueueConfig) -> policy.Denial | policy.Unread | None:
+    environment = view.environments[job]
     if job in view.unread:
-        return policy.Unread("the repository that its pipeline must have cannot be read at present")
-    return policy.decide(config, view.environments[job], view.repositories.get(job))
+        text = "the repository that its pipeline must have cannot be read at present"
+        unread = policy.Unread(text, view.unread[job])
+        # What denies the job by its rules alone denies it whatever the repository is.
+        by_rules = policy.decide(replace(config, repository_from=None), environment, None)
+        return by_rules if isinstance(by_rules, policy.Denial) else unread
+    return policy.decide(config, environment, view.repositories.get(job))

@@ -24,6 +24,8 @@ class Unread:
     """Why a job waits: what must be read to allow or deny it cannot be read at present."""
 
     reason: str
+    parameter: str = ""
+    """What cannot be read; empty for the queue's own policy, whose parameters `provision` names."""
 
 
 def repository_parameter(config: QueueConfig, environment: Mapping[str, str]) -> str | None:
@@ -35,6 +37,11 @@ def repository_parameter(config: QueueConfig, environment: Mapping[str, str]) ->
     if config.repository_from is None or not SLUG.fullmatch(slug):
         return None
     return config.repository_from.replace("{pipeline}", slug)
+
+
+def is_repository(value: str | None) -> bool:
+    """Whether a parameter's value tells which repository a pipeline must have; None tells: none."""
+    return value is None or canonical_repository(value) is not None
 
 
 def decide(

@@ -83,7 +83,9 @@ def left_alone(view: QueueView, config: QueueConfig, now: datetime) -> Mapping[s
         elif job.id in view.over_limit:
             found[job.id] = over_limit(config, job.pipeline, now)
         elif job.id in held:
-            found[job.id] = why(Code.POLICY_UNREADABLE, held[job.id], now)
+            unread = held[job.id]
+            subject = unread.parameter
+            found[job.id] = why(Code.POLICY_UNREADABLE, unread.reason, now, subject=subject)
     return found
 
 

@@ -34,10 +34,11 @@ from mayfly.dispatch.reasons import (
 )
 from mayfly.dispatch.settled import claims_after, failures_to_tell, reap_nudges, settle
 from mayfly.dispatch.view import LastTick, Lately, QueueView, Turn, is_paused, without_mismatches
+from mayfly.metrics import Metric
 from mayfly.records.model import Claim
 from mayfly.records.standing import DISPATCH
 from mayfly.records.states import Agent
-from mayfly.records.why import UNDER_WAY
+from mayfly.records.why import UNDER_WAY, Code
 from mayfly.tick.outcome import Held, Outcome, Told
 from mayfly.tick.standings import Standings
 
@@ -161,6 +162,11 @@ def _reasons(
     return Reasons(found, left, said, unjudged)
 
 
+def _unread(held: Held) -> str:
+    """The alarm's line: the same in all ticks of an invocation, however many jobs wait."""
+    return replace(held, jobs=()).line
+
+
 def _hold(reasons: Reasons, outcome: Outcome) -> None:
     """Note what holds jobs back, for log and metric, with the times of the standing."""
     jobs = {each.why.key: each.jobs for each in reasons.found}
@@ -168,7 +174,12 @@ def _hold(reasons: Reasons, outcome: Outcome) -> None:
         waiting = jobs.get(reason.key, ())
         is_error = reason.code in LOGGED_AS_ERRORS
         if reason.code not in UNDER_WAY and (waiting or is_error):
-            outcome.hold(Held(reasons.said.queue, reason, waiting, is_logged=not is_error))
+            held = Held(reasons.said.queue, reason, waiting, is_logged=not is_error)
+            outcome.hold(held)
+            if reason.code is Code.POLICY_UNREADABLE and reason.subject:
+                # A pipeline's repository; of the queue's own policy `provision` raises the alarm.
+                outcome.alarms.append((Metric.UNREADABLE_POLICY, _unread(held)))
+                outcome.queue_problem(held.about)
 
 
 def _last_tick(

@@ -161,8 +161,9 @@ class QueueView:
     """Candidates whose environment is being read: nothing is known of them yet. Not opened."""
     repositories: Mapping[str, str | None] = field(default_factory=dict)
     """By job: the repository that its pipeline must have; None where none is registered."""
-    unread: frozenset[str] = frozenset()
-    """Candidates whose registered repository cannot be read: neither allowed nor denied."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """By job: the parameter with the repository that its pipeline must have, of candidates whose
+    parameter cannot be read, or has no repository: these jobs are neither allowed nor denied."""
     prospects: Prospects | None = None
     """None in ticks that tell no job why it waits."""
     agent_endpoint: str = ""

@@ -94,6 +94,9 @@ def _value(kept: Mapping[str, Any]) -> tuple[str, str]:
     value = kept["Value"]
     if not isinstance(value, str):
         raise TypeError("a parameter's value is text")
+    if kept.get("Type") == "SecureString":
+        # Without decryption SSM answers ciphertext, which must not count as the value.
+        raise TypeError("a SecureString is not decrypted; make it a String")
     return string(kept["Name"]), value
 
 
