@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mayfly.records.audit import ParameterChange
+from mayfly.records.audit import ParameterChange, SpecChange
 from mayfly.records.ledger import Ledger, Losses
 from mayfly.records.model import (
     Claim,
@@ -105,6 +105,10 @@ def a_stray(instance_id: str = "i-1") -> Stray:
 
 def a_change(name: str = "/mayfly/acme/queues/deploy/pool/hot", **changes: Any) -> ParameterChange:
     return replace(ParameterChange(name, NOW, "3", "5", number=2), **changes)
+
+
+def a_spec_change(queue: str = "deploy", **changes: Any) -> SpecChange:
+    return replace(SpecChange(queue, NOW, "spec-1", "spec-2", ("recycle",)), **changes)
 
 
 def a_lease(**changes: Any) -> Lease:

@@ -20,7 +20,14 @@ from mayfly.records.pages import Page, read_all
 from mayfly.records.phases import Phases
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from tests.contract.fleet_worlds import DynamoWorld, World
-from tests.contract.sample_records import NOW, a_change, a_claim, a_launch, an_instance
+from tests.contract.sample_records import (
+    NOW,
+    a_change,
+    a_claim,
+    a_launch,
+    a_spec_change,
+    an_instance,
+)
 
 HOUR = timedelta(hours=1)
 FINISHED, TERMINATED = ClaimState.FINISHED, InstanceState.TERMINATED
@@ -47,6 +54,7 @@ PHASES = Phases(reserved=NOW, assigned=NOW, accepted=NOW, finished=NOW)
         (a_launch(state=LaunchState.SETTLED), lambda h: h.launches("deploy", NOW, NOW + HOUR)),
         (a_change(who="arn:aws:iam::1:user/bob"), lambda h: h.changes(NOW, NOW + HOUR)),
         (a_change(new=None, number=0), lambda h: h.changes(NOW, NOW + HOUR)),
+        (a_spec_change(), lambda h: h.spec_changes(NOW, NOW + HOUR)),
     ],
 )
 def test_a_closed_record_is_found_by_the_time_of_its_end(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from mayfly.adapters.dynamodb.records import CHANGES_PARTITION, closed_keys, closed_prefix
-from mayfly.records.audit import ParameterChange
+from mayfly.records.audit import ParameterChange, SpecChange
 from mayfly.records.model import AnyRecord, Claim, Instance, Launch
 from mayfly.records.pages import Page
 from tests.fakes.faults import Faults
@@ -42,6 +42,11 @@ class FakeHistory(Faults):
         """See `mayfly.ports.History`."""
         with self._call("changes"):
             return self._read(ParameterChange, CHANGES_PARTITION, start, end, after)
+
+    def spec_changes(self, start: datetime, end: datetime, after: str = "") -> Page[SpecChange]:
+        """See `mayfly.ports.History`."""
+        with self._call("spec_changes"):
+            return self._read(SpecChange, CHANGES_PARTITION, start, end, after)
 
     def _read(
         self, kind: type[AnyRecord], partition: str, start: datetime, end: datetime, after: str

@@ -1,4 +1,4 @@
-"""What changed: parameters, alarms, and the stack, in one time line."""
+"""What changed: parameters, specs, alarms, and the stack, in one time line."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ class Event:
 
     at: datetime
     kind: str
-    """`parameter`, `alarm` or `deployment`."""
+    """`parameter`, `spec`, `alarm` or `deployment`."""
     name: str
-    """Of a parameter below `/mayfly/STACK/queues/`; of an alarm; of the stack."""
+    """Of a parameter below `/mayfly/STACK/queues/`; of an alarm; of the stack; a spec's queue."""
     old: str | None
     new: str | None
     who: str
     """ARN of whoever made the change; empty for an unknown one."""
+    cause: str = ""
+    """Why a spec has changed; empty where that is not known, and for other kinds."""
 
     def is_about(self, queue: str | None) -> bool:
         """Whether the change may matter to the queue; None means every queue."""
         # Alarms and deployments matter to all queues.
-        ours = queue is None or self.kind != "parameter"
-        return ours or self.name.startswith(f"{queue}/")
+        if queue is None or self.kind not in {"parameter", "spec"}:
+            return True
+        return self.name == queue or self.name.startswith(f"{queue}/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ def _told(event: Event) -> str:
     old, new = (
         "(default)" if value is None else printable(value, 120) for value in (event.old, event.new)
     )
+    if event.kind == "spec":
+        return f"{old} -> {new}: {event.cause or 'cause not known'}"
     return new if event.kind != "parameter" else f"{old} -> {new}"
 
 
@@ -89,9 +94,10 @@ def read_changes(connection: Connection, since: timedelta) -> Changes:
 def events_of(
     connection: Connection, changes: Iterable[ParameterChange], start: datetime
 ) -> tuple[Event, ...]:
-    """These changes, with alarms and deployments since the start, the latest first."""
+    """These changes, with specs, alarms and deployments since the start, the latest first."""
     events = [
         *(_of_parameter(each, connection.stack) for each in changes),
+        *_specs(connection, start),
         *_alarms(connection, start),
         *_deployments(connection, start),
     ]
@@ -101,6 +107,15 @@ def events_of(
 def _of_parameter(change: ParameterChange, stack: str) -> Event:
     name = change.name.removeprefix(f"/mayfly/{stack}/queues/")
     return Event(change.at, "parameter", name, change.old, change.new, change.who)
+
+
+def _specs(connection: Connection, start: datetime) -> list[Event]:
+    now, history = connection.clock(), connection.history
+    found = read_all(lambda after: history.spec_changes(start, now, after), MOST)
+    return [
+        Event(each.at, "spec", each.queue, each.old, each.new, "", "; ".join(each.causes))
+        for each in found.records
+    ]
 
 
 def _alarms(connection: Connection, start: datetime) -> list[Event]:

@@ -61,8 +61,9 @@ def cost(queue: str | None, by: str, lasting: timedelta, **options: Any) -> int:
 def changes(lasting: timedelta, **options: Any) -> int:
     """Show what changed, and who did it.
 
-    Parameters with their old and new values, deleted ones too; each alarm's present state; the
-    latest deployment of the stack.
+    Parameters with their old and new values, deleted ones too; specs of queues, with the cause: a
+    deployment, a parameter, a recycle; each alarm's present state; the latest deployment of the
+    stack.
     """
     from mayfly_cli.past.changes import read_changes
 

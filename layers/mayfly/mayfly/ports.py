@@ -20,7 +20,7 @@ from mayfly.answers import (
     Role,
 )
 from mayfly.errors import Failure
-from mayfly.records.audit import ParameterChange, ParametersSeen
+from mayfly.records.audit import ParameterChange, ParametersSeen, SpecChange
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
 from mayfly.records.ledger import Ledger
@@ -139,6 +139,9 @@ class History(Protocol):
 
     def changes(self, start: datetime, end: datetime, after: str = "") -> Page[ParameterChange]:
         """Changes of parameters, of all queues."""
+
+    def spec_changes(self, start: datetime, end: datetime, after: str = "") -> Page[SpecChange]:
+        """Changes of specs, of all queues."""
 
 
 class Mailbox(Protocol):

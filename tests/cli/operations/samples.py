@@ -65,6 +65,15 @@ ALARMS = (
 )
 EVENTS = (
     Event(ago(12), "parameter", "default/pool/hot", "3", "ten", "arn:aws:iam::1:user/bob"),
+    Event(
+        ago(30),
+        "spec",
+        "default",
+        "5d1c0f2b6a7e9d40",
+        "c3a41be07f2299d1",
+        "",
+        "deployment of the queue's stack: launch template 3 -> 4 (image, agent, volume)",
+    ),
     Event(ago(40), "alarm", "ci-CapacityMissing", "", "ALARM", ""),
     Event(ago(2000), "parameter", "docs/paused", "true", None, ""),
 )

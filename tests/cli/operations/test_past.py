@@ -13,7 +13,7 @@ from mayfly.config.queue import in_force
 from mayfly.provision.decide import decide
 from mayfly.provision.gather import gather
 from mayfly.provision.refresh import refresh
-from mayfly.records.audit import ParameterChange
+from mayfly.records.audit import ParameterChange, SpecChange
 from mayfly.records.pages import Page
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.tick.outcome import Outcome
@@ -134,6 +134,8 @@ def test_changes_are_in_one_time_line_with_who_made_them(in_moto: StackInMoto) -
         ParameterChange(name, old="3", new="10", at=ago(5), number=2, who=bob),
         ParameterChange(name, old="10", new=None, at=ago(3)),
         ParameterChange(name, old="1", new="3", at=ago(60 * 48), number=1),
+        SpecChange("deploy", ago(4), "a1", "b2", ("recycle: launch/generation is x",)),
+        SpecChange("deploy", ago(60 * 48), "0", "a1"),
     )
     found = json.loads(in_moto.run("changes", "--json").out)["events"]
     parameters = [each for each in found if each["kind"] == "parameter"]
@@ -142,6 +144,9 @@ def test_changes_are_in_one_time_line_with_who_made_them(in_moto: StackInMoto) -
         ("3", "10", bob),
     ]
     assert "deploy/pool/hot" in in_moto.run("changes").out
+    [spec] = [each for each in found if each["kind"] == "spec"]
+    assert (spec["name"], spec["old"], spec["new"]) == ("deploy", "a1", "b2")
+    assert "a1 -> b2: recycle: launch/generation is x" in in_moto.run("changes").out
 
 
 def test_waits_and_cost_read_closed_records_by_time(in_moto: StackInMoto) -> None:

@@ -12,11 +12,13 @@ from mayfly.answers import Parameter
 from mayfly.config.infra import Infra
 from mayfly.config.paths import unknown_paths
 from mayfly.config.read import ControlPlane, queue_record
+from mayfly.config.specs import causes
 from mayfly.errors import Conflict, Misconfigured
 from mayfly.ports import Fleet
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.read_roles import verdicts
 from mayfly.records.about import about, fields
+from mayfly.records.audit import SpecChange
 from mayfly.records.changes import Drop, Save
 from mayfly.records.model import QueueRecord, saved
 from mayfly.records.states import CLOSED_INSTANCES, OPEN_CLAIMS
@@ -59,7 +61,8 @@ def refresh(
     for old, new in pairs:
         with outcome.noting(f"record of queue {new.queue}", fields(queues=[new.queue])):
             placed = replace(new, zones=zones[new.queue], roles=roles[new.queue])
-            records.append(_save_record(ports.fleet, old, placed, outcome))
+            told = _spec_change(old, placed, control, now)
+            records.append(_save_record(ports.fleet, old, placed, outcome, told))
     for line in unknown_paths(ports.stack, written, list(published)):
         outcome.problem(line)
     for gone in known.values():
@@ -144,13 +147,27 @@ def _below(prefix: str, parameters: Mapping[str, Parameter]) -> dict[str, Parame
     return {n.removeprefix(prefix): p for n, p in parameters.items() if n.startswith(prefix)}
 
 
+def _spec_change(
+    old: QueueRecord | None, new: QueueRecord, control: ControlPlane, now: datetime
+) -> tuple[SpecChange, ...]:
+    """The change of the queue's spec; none for a queue that had none before."""
+    if old is None or not old.spec or old.spec == new.spec:
+        return ()
+    return (SpecChange(new.queue, now, old.spec, new.spec, causes(old, new, control)),)
+
+
 def _save_record(
-    fleet: Fleet, old: QueueRecord | None, new: QueueRecord, outcome: Outcome
+    fleet: Fleet,
+    old: QueueRecord | None,
+    new: QueueRecord,
+    outcome: Outcome,
+    told: tuple[SpecChange, ...] = (),
 ) -> QueueRecord:
+    """Save a record that has changed, with what is told of the change, in one write."""
     if new == old:
         return new
     try:
-        fleet.write([Save(new)])
+        fleet.write([Save(new), *map(Save, told)])
     except Conflict as error:
         outcome.failed(f"record of queue {new.queue}", error, about([new]))
         return new

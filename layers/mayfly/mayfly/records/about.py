@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias, assert_never
 
-from mayfly.records.audit import ParameterChange, ParametersSeen
+from mayfly.records.audit import ParameterChange, ParametersSeen, SpecChange
 from mayfly.records.changes import (
     Assign,
     Change,
@@ -95,7 +95,7 @@ def about(records: Iterable[Record]) -> Fields:
             case Launch():
                 queues.append(record.queue)
                 launches.append(record.id)
-            case Ledger() | QueueRecord() | Standing():
+            case Ledger() | QueueRecord() | Standing() | SpecChange():
                 queues.append(record.queue)
             case Stray():
                 instances.append(record.instance_id)

@@ -1,4 +1,4 @@
-"""What is kept of changes of parameters, so that people can ask what changed, when, and by whom."""
+"""What is kept of changes of parameters and specs: what changed, when, by whom, and why."""
 
 from __future__ import annotations
 
@@ -38,6 +38,26 @@ class ParameterChange:
         a key of an index has at most 1,024 bytes, and a parameter's name may have as many.
         """
         named = f"{self.name}#{self.number}#{self.at.isoformat()}"
+        return hashlib.sha256(named.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class SpecChange:
+    """One change of a queue's spec: from then on its new instances are made otherwise."""
+
+    queue: str
+    at: datetime
+    """When `provision` saw the new spec first."""
+    old: str
+    new: str
+    causes: tuple[str, ...] = ()
+    """What has changed, each in words; `mayfly.config.specs` knows them."""
+    version: int = 0
+
+    @property
+    def id(self) -> str:
+        """The change's name among records: 32 hexadecimal digits."""
+        named = f"{self.queue}#{self.old}#{self.new}#{self.at.isoformat()}"
         return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 

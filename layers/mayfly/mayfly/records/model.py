@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
-from mayfly.records.audit import ParameterChange, ParametersSeen
+from mayfly.records.audit import ParameterChange, ParametersSeen, SpecChange
 from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.ledger import Ledger
 from mayfly.records.phases import NO_PHASES, Phases, reached
@@ -341,6 +341,7 @@ Record: TypeAlias = (
     | ParameterChange
     | ParametersSeen
     | Prices
+    | SpecChange
 )
 AnyRecord = TypeVar(
     "AnyRecord",
@@ -355,6 +356,7 @@ AnyRecord = TypeVar(
     ParameterChange,
     ParametersSeen,
     Prices,
+    SpecChange,
 )
 
 

@@ -15,7 +15,7 @@ from mayfly.adapters.dynamodb.records import (
 )
 from mayfly.adapters.elements import Elements
 from mayfly.errors import Misconfigured
-from mayfly.records.audit import ParameterChange
+from mayfly.records.audit import ParameterChange, SpecChange
 from mayfly.records.model import AnyRecord, Claim, Instance, Launch
 from mayfly.records.pages import Page
 
@@ -53,6 +53,10 @@ class DynamoHistory:
     def changes(self, start: datetime, end: datetime, after: str = "") -> Page[ParameterChange]:
         """See `mayfly.ports.History`."""
         return self._query(ParameterChange, CHANGES_PARTITION, start, end, after)
+
+    def spec_changes(self, start: datetime, end: datetime, after: str = "") -> Page[SpecChange]:
+        """See `mayfly.ports.History`."""
+        return self._query(SpecChange, CHANGES_PARTITION, start, end, after)
 
     def _query(
         self, kind: type[AnyRecord], partition: str, start: datetime, end: datetime, after: str

@@ -23,7 +23,7 @@ from pydantic_core import to_json
 from mayfly.adapters.dynamodb.attributes import Attribute, Item, decode, encode
 from mayfly.adapters.elements import UNREADABLE
 from mayfly.errors import Misconfigured
-from mayfly.records.audit import ParameterChange, ParametersSeen
+from mayfly.records.audit import ParameterChange, ParametersSeen, SpecChange
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
     AnyRecord,
@@ -58,6 +58,7 @@ _NAMES: Mapping[type[Record], str] = {
     ParameterChange: "change",
     ParametersSeen: "seen",
     Prices: "prices",
+    SpecChange: "spec",
 }
 
 # Queue keys have only letters, digits, - and _, so no queue can have the name of these partitions.
@@ -92,8 +93,8 @@ def key(record: Record) -> str:
     match record:
         case Claim(job=name) | Launch(id=name) | Instance(key=name) | Stray(instance_id=name):
             return key_of(type(record), name)
-        case ParameterChange(id=name):
-            return key_of(ParameterChange, name)
+        case ParameterChange(id=name) | SpecChange(id=name):
+            return key_of(type(record), name)
         case Ledger(queue=name) | QueueRecord(queue=name):
             return key_of(type(record), name)
         case Standing(function=function, queue=queue):
@@ -141,7 +142,10 @@ def _span(first: str, last: str) -> tuple[str, str]:
 
 def open_keys(record: Record) -> tuple[str, str] | None:
     """Partition and sort key of a record in the index `open`; None if the index has no entry."""
-    if isinstance(record, Ledger | Lease | ParameterChange | Prices) or not record.open:
+    if (
+        isinstance(record, Ledger | Lease | ParameterChange | Prices | SpecChange)
+        or not record.open
+    ):
         return None
     match record:
         case Claim(state=state) | Launch(state=state) | Instance(state=state):
@@ -162,7 +166,7 @@ def closed_keys(record: Record) -> tuple[str, str, datetime] | None:
     match record:
         case Claim(since=at) | Launch(since=at) | Instance(since=at) if not record.open:
             partition = record.queue
-        case ParameterChange(at=at):
+        case ParameterChange(at=at) | SpecChange(at=at):
             partition = CHANGES_PARTITION
         case _:
             return None
