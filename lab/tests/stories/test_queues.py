@@ -48,7 +48,8 @@ def test_a_job_that_policy_denies_fails_with_the_reason_on_its_page(stage: Stage
     ended = stage.ended(job)
     assert (ended.outcome, ended.exit_status) == ("failed", -1)
     assert ended.detail is not None
-    assert "Queue release does not take this job (pipeline app" in ended.detail
+    assert "Queue release does not take this job: " in ended.detail
+    assert "The job: pipeline app" in ended.detail
     assert "branch main" in ended.detail
     assert "asks for another branch" in ended.detail
     claim = stage.finished(job)

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.rules import KEYS, SLUG
+from mayfly.records.bounds import cut
 from mayfly_protocol import rules
 from mayfly_protocol.repository import canonical_repository, same_repository
 from mayfly_protocol.secret_shapes import without_secrets
+
+LONGEST_FACT = 800
+"""Bytes of one fact about the job in a denial. The four of them, with rule and remedy, fit into
+what Buildkite's page and the claim's record take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ def _closest_rule(failing: list[tuple[str, ...]]) -> str:
 
 
 def _denial(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
+    """The denial: rule and remedy first, for a page takes `LONGEST_REASON` bytes; the job last."""
     fork = {"no": "not from a fork", "yes": "from a fork"}.get(facts.get("fork", ""), "")
     repository = canonical_repository(facts.get("repository", ""))
     told = {
@@ -101,13 +107,13 @@ def _denial(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
     }
     seen = [f"{key} {_printable(text)}" for key in KEYS if (text := told.get(key))]
     return Denial(
-        f"Queue {config.queue} does not take this job ({', '.join(filter(None, [*seen, fork]))}): "
-        f"{why}. Run it on another queue, or ask those who own the policy of {config.queue} "
-        "to allow it."
+        f"Queue {config.queue} does not take this job: {why}. Run it on another queue, or ask "
+        f"those who own the policy of {config.queue} to allow it. "
+        f"The job: {', '.join(filter(None, [*seen, fork]))}."
     )
 
 
 def _printable(text: str) -> str:
-    """At most 200 characters without secrets; `?` for any that could forge a line of a terminal."""
-    known = without_secrets(text, "[redacted]")[:200]
-    return "".join(char if char.isprintable() else "?" for char in known)
+    """The text without secrets; `?` for any character that could forge a line of a terminal."""
+    known = without_secrets(text, "[redacted]")
+    return cut("".join(char if char.isprintable() else "?" for char in known), LONGEST_FACT)
