@@ -28,6 +28,12 @@ from mayfly_cli.status.command import status
 from mayfly_cli.uninstall.command import uninstall
 
 EPILOG = """\
+Examples:
+  mayfly status                    every queue, and what needs a person
+  mayfly explain app/812           why a job of this build waits, and what to do
+  mayfly pool default 10 --for 2h  a larger warm pool for a while
+  mayfly doctor                    whether the stack and its account are well
+
 Exit status: 0 all is well, 1 something needs a person, 2 the command could not
 ask, 130 the command was stopped.
 mayfly reads AWS credentials and region as the AWS CLI does. It reads tokens
@@ -43,18 +49,21 @@ Completion: eval "$(_MAYFLY_COMPLETE=bash_source mayfly)" (or zsh_source)"""
 def mayfly() -> None:
     """Give every Buildkite job an EC2 instance of its own: look, change, set up.
 
-    Begin with `mayfly status`; each command has its own --help.
+    Begin with `mayfly status`; where it shows a note, `mayfly explain` says more. Each command has
+    its own --help, with examples.
     """
 
 
-LOOKING = (
-    *(status, explain, doctor, jobs, instances, launches, logs),
-    *(waits, cost, changes, report, plan, get),
-)
-DAILY = (*LOOKING, *CHANGING)
+NOW = (status, explain, jobs, instances, plan)
+WRONG = (doctor, launches, logs)
+PAST = (waits, cost, changes, report)
+TUNING = (get, *CHANGING)
+DAILY = (*NOW, *WRONG, *PAST, *TUNING)
 """The commands of every day; the others are for deployments and have targets in the Makefile."""
-mayfly.add_section("Look at a stack", LOOKING)
-mayfly.add_section("Change a queue", CHANGING)
+mayfly.add_section("Look at what goes on", NOW)
+mayfly.add_section("Find what is wrong", WRONG)
+mayfly.add_section("Look back", PAST)
+mayfly.add_section("Read and change a queue's parameters", TUNING)
 mayfly.add_section("Deploy, try and remove", (agent_release, preflight, first_job, uninstall))
 mayfly.add_section(
     "Check assumptions", (check_aws, check_buildkite, check_image, check_policies, check_profiles)

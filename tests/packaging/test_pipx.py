@@ -50,10 +50,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     found.home.mkdir()
     subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True, timeout=120)
     tools = place / "venv" / "bin"
-    for command in (
-        [tools / "pip", "install", "--quiet", "pipx"],
-        [tools / "pipx", "install", "."],
-    ):
+    commands: tuple[list[str], ...] = (
+        ["pip", "install", "--quiet", "pipx"],
+        ["pipx", "install", "."],
+    )
+    for name, *words in commands:
         ended = subprocess.run(
             [tools / name, *words],
             env=found.environment,

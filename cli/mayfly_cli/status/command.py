@@ -24,8 +24,10 @@ from mayfly_cli.operations.options import answer, any_queue, watched
 def status(queue: str | None, **options: Any) -> int:
     """Show each queue in one line, and what needs a person.
 
-    HOT is of the pool's target, OF MAX counts all instances, OLDEST is the longest wait of now,
-    P50/P99 are the waits of today's jobs, of at most the latest 500.
+    HOT and STOPPED are of the pools' targets, OF MAX counts all instances, OLDEST is the longest
+    wait of now, P50/P99 are the waits of today's jobs, of at most the latest 500. STOPPED is there
+    where a queue has a stopped pool. A note says what holds the queue back, and which entry of a
+    schedule is in force; `mayfly explain QUEUE` says more.
     """
     from mayfly_cli.status.reading import read_status
 
