@@ -40,7 +40,10 @@ CALLS = sorted({(page, words) for page in PAGES for words in documented(page)})
 
 def parsed(words: str) -> click.Context:
     name, *arguments = shlex.split(words)
-    return mayfly.commands[name].make_context(name, arguments)
+    # With the group as parent: click keeps the options of help that a command is first asked with.
+    return mayfly.commands[name].make_context(
+        name, arguments, mayfly.make_context("mayfly", [name])
+    )
 
 
 def is_whole(words: str) -> bool:
