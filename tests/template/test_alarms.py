@@ -222,3 +222,22 @@ def test_an_alarm_without_possible_data_is_reported_with_the_reason(
     found = problems(metric, "acme")
     assert len(found) == len(why)
     assert all(text.startswith(part) for text, part in zip(found, why, strict=True))
+
+
+def test_a_silent_dispatch_is_missed_by_the_minutes_in_which_reap_runs(control: Resources) -> None:
+    """Missing data as breaching would be an alarm of each first deployment."""
+    alarm = control["DispatchSilent"]["Properties"]
+    total, zero, *metrics = alarm["Metrics"]
+    assert (total["Expression"], zero["Expression"]) == ("SUM([dispatch, zero])", "0 * reap")
+    watched = {
+        each["Id"]: (
+            each["MetricStat"]["Metric"]["MetricName"],
+            each["MetricStat"]["Metric"]["Dimensions"],
+        )
+        for each in metrics
+    }
+    assert watched == {
+        name: ("Invocations", [{"Name": "FunctionName", "Value": f"{name.capitalize()}Function"}])
+        for name in ("dispatch", "reap")
+    }
+    assert alarm["TreatMissingData"] == "missing"

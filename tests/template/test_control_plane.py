@@ -372,25 +372,6 @@ def test_the_alarm_for_bad_configuration_sums_all_functions(control: Resources) 
         }
 
 
-def test_a_silent_dispatch_is_missed_by_the_minutes_in_which_reap_runs(control: Resources) -> None:
-    """Missing data as breaching would be an alarm of each first deployment."""
-    alarm = control["DispatchSilent"]["Properties"]
-    total, zero, *metrics = alarm["Metrics"]
-    assert (total["Expression"], zero["Expression"]) == ("SUM([dispatch, zero])", "0 * reap")
-    watched = {
-        each["Id"]: (
-            each["MetricStat"]["Metric"]["MetricName"],
-            each["MetricStat"]["Metric"]["Dimensions"],
-        )
-        for each in metrics
-    }
-    assert watched == {
-        name: ("Invocations", [{"Name": "FunctionName", "Value": f"{name.capitalize()}Function"}])
-        for name in ("dispatch", "reap")
-    }
-    assert alarm["TreatMissingData"] == "missing"
-
-
 def test_alarms_are_sent_to_the_address(control_template: dict[str, Any]) -> None:
     parameters = {"AlarmAddress": "ci@example.org"}
     resources = Deployment(control_template, "acme", parameters).resources
