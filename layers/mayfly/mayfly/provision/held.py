@@ -10,6 +10,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import matching, named
 from mayfly.config.stalled import is_unanswered
 from mayfly.config.troubles import trouble
+from mayfly.provision.informed import about_stopped, bought_otherwise
 from mayfly.provision.not_launched import refused_roles
 from mayfly.provision.pool import standard_shape, unsteady
 from mayfly.provision.view import ProvisionView
@@ -71,6 +72,8 @@ def _reasons(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterato
         if (found := trouble(shape, view.ledger, view.spec, config, now)) is not None:
             yield found
     yield from _unanswered(view, now)
+    yield from bought_otherwise(view, config, now)
+    yield from about_stopped(view, config, now)
     if (found := unsteady(view, config, now)) is not None:
         yield found
     if config.policy_unread:

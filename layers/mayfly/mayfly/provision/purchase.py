@@ -45,13 +45,13 @@ def purchase(
     """
     subnets = _emptiest_first(view, infra)
     every = tuple((name, subnet) for name in shape.instance_types for subnet in subnets)
-    if not _may_be_spot(config, shape):
+    if not may_be_spot(config, shape):
         return Purchase("on-demand", every)
     dry = dry_pools(view.ledger, view.zones, now)
-    left = tuple(pool for pool in every if (pool[0], _zone(view.zones, pool[1])) not in dry)
+    left = tuple(pool for pool in every if (pool[0], zone_of(view.zones, pool[1])) not in dry)
     dry_until = view.ledger.spot_dry_until.get(str(shape))
     is_dry = not left or (dry_until is not None and now < dry_until)
-    if is_dry and _may_be_on_demand(config):
+    if is_dry and may_be_on_demand(config):
         return Purchase("on-demand", every)
     return Purchase("spot", left or every)
 
@@ -59,7 +59,7 @@ def purchase(
 def dry_pools(ledger: Ledger, zones: Mapping[str, str], now: datetime) -> frozenset[Pool]:
     """Pairs of type and zone for which EC2 had no spot capacity lately."""
     names = (pool.split("/", 1) for pool, until in ledger.dry_pools.items() if now < until)
-    return frozenset((kind, _zone(zones, subnet)) for kind, subnet in names)
+    return frozenset((kind, zone_of(zones, subnet)) for kind, subnet in names)
 
 
 def _emptiest_first(view: ProvisionView, infra: Infra) -> list[str]:
@@ -71,16 +71,19 @@ def _emptiest_first(view: ProvisionView, infra: Infra) -> list[str]:
     held = [instance.zone for instance in view.instances]
     first = view.ledger.next_launch % len(infra.subnets)
     turned = (*infra.subnets[first:], *infra.subnets[:first])
-    return sorted(turned, key=lambda subnet: held.count(_zone(view.zones, subnet)))
+    return sorted(turned, key=lambda subnet: held.count(zone_of(view.zones, subnet)))
 
 
-def _zone(zones: Mapping[str, str], subnet: str) -> str:
+def zone_of(zones: Mapping[str, str], subnet: str) -> str:
+    """The subnet's availability zone; the subnet's id while that is unknown."""
     return zones.get(subnet, subnet)
 
 
-def _may_be_spot(config: QueueConfig, shape: Shape) -> bool:
+def may_be_spot(config: QueueConfig, shape: Shape) -> bool:
+    """Whether instances of the shape may be bought on spot."""
     return config.purchase != "on-demand" and shape.purchase != ON_DEMAND_ONLY
 
 
-def _may_be_on_demand(config: QueueConfig) -> bool:
+def may_be_on_demand(config: QueueConfig) -> bool:
+    """Whether a queue that buys on spot buys on demand while spot is dry."""
     return config.purchase in {"spot-then-on-demand", SPOT_FIRST_ATTEMPT}

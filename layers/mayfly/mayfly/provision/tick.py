@@ -25,7 +25,7 @@ from mayfly.provision.refresh_prices import refresh_prices
 from mayfly.records.about import fields
 from mayfly.records.model import Claim, QueueRecord
 from mayfly.records.standing import PROVISION, Standing
-from mayfly.records.why import UNDER_WAY, Code, Why
+from mayfly.records.why import HOLDS_NOTHING, UNDER_WAY, Code, Why
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Held, Outcome, Told
 from mayfly.tick.standings import Standings
@@ -112,8 +112,10 @@ class _Says:
         """Say what was found; `jobs` names the claims that wait for a reason."""
         standing = self.standings.after(found, self.outcome)
         for reason in standing.reasons if self.logs else ():
-            if reason.code not in UNDER_WAY:
-                self._log(Held(found.queue, reason, tuple(jobs(reason))))
+            waiting = tuple(jobs(reason))
+            holds = reason.code is not Code.START_REFUSED or waiting
+            if holds and reason.code not in UNDER_WAY | HOLDS_NOTHING:
+                self._log(Held(found.queue, reason, waiting))
         self.standings.say(standing, self.outcome)
 
     def _log(self, held: Held) -> None:

@@ -191,6 +191,41 @@ class Code(StrEnum):
         True,
         "",
     )
+    START_REFUSED = (
+        "start-refused",
+        "EC2 has no place for stopped instances at present; jobs get launches in their stead.",
+        False,
+        True,
+        "Wait, or add zones to the stack.",
+    )
+    STOP_REFUSED = (
+        "stop-refused",
+        "EC2 does not stop instances that the stopped pool is to keep; it is asked again.",
+        False,
+        True,
+        "",
+    )
+    SPOT_DRY = (
+        "spot-dry",
+        "Spot lacks capacity in some pools; other pools, or on-demand instances, take their place.",
+        False,
+        True,
+        "Add types to `launch/instance-types`, or zones to the stack.",
+    )
+    STOPPED_KEPT = (
+        "stopped-kept",
+        "Stopped instances of a paused queue are kept, and none is started.",
+        False,
+        True,
+        "",
+    )
+    STOPPED_REPLACED = (
+        "stopped-replaced",
+        "Stopped instances that are too old, or of an older configuration, are replaced in turn.",
+        False,
+        True,
+        "",
+    )
     LOOK_AHEAD = (
         "look-ahead",
         "Jobs stay in Buildkite's list until other jobs have left their places.",
@@ -267,6 +302,8 @@ _RANKS = {code: rank for rank, code in enumerate(Code)}
 
 UNDER_WAY = frozenset({Code.BOOT_FAILED, Code.ATTEMPT_FAILED, Code.COMING, Code.NEXT_LAUNCH})
 """Codes of work that goes on: told to whoever asks, but neither logged nor counted."""
+HOLDS_NOTHING = frozenset({Code.SPOT_DRY, Code.STOPPED_KEPT, Code.STOPPED_REPLACED})
+"""Codes that say how work is done where nothing is held back: neither logged nor counted."""
 OF_QUEUE = (Code.ROLES_REFUSED, Code.MAX_INSTANCES, Code.LAUNCH_PACE)
 """Codes that hold up the launches of every shape of a queue, the gravest first."""
 
