@@ -22,7 +22,10 @@ def queues_named(records: Records, queue: str | None) -> Sequence[QueueRecord]:
     if not named:
         names = [record.queue for record in found]
         hint = meant(queue, names) or (f"; there is {', '.join(names)}" if names else "")
-        raise UsageError(f"the stack has no queue {queue}{hint}")
+        raise UsageError(
+            f"the stack has no queue {queue}{hint} (a queue that was just deployed is known after"
+            " at most a minute)"
+        )
     return named
 
 
