@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from mayfly.config.problem import printable
 from mayfly.records.audit import ParameterChange
@@ -14,6 +15,8 @@ from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, ta
 from mayfly_cli.operations.words import at
 
 MOST = 2000
+_FIRST_VERDICT = timedelta(minutes=10)
+"""A new alarm is judged within minutes of its making."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def events_of(
     events = [
         *(_of_parameter(each, connection.stack) for each in changes),
         *_specs(connection, start),
-        *_alarms(connection, start),
+        *alarm_events(connection.alarms(), start),
         *_deployments(connection, start),
     ]
     return tuple(sorted(events, key=lambda each: (each.at, each.name), reverse=True))
@@ -118,7 +121,8 @@ def _specs(connection: Connection, start: datetime) -> list[Event]:
     ]
 
 
-def _alarms(connection: Connection, start: datetime) -> list[Event]:
+def alarm_events(alarms: Iterable[Mapping[str, Any]], start: datetime) -> list[Event]:
+    """The latest change of each alarm since the start, but of a new alarm only if it goes off."""
     return [
         Event(
             alarm["StateUpdatedTimestamp"].astimezone(UTC),
@@ -128,9 +132,19 @@ def _alarms(connection: Connection, start: datetime) -> list[Event]:
             alarm["StateValue"],
             "",
         )
-        for alarm in connection.alarms()
-        if alarm["StateUpdatedTimestamp"] >= start and alarm["StateValue"] != "INSUFFICIENT_DATA"
+        for alarm in alarms
+        if alarm["StateUpdatedTimestamp"] >= start and not _is_new(alarm)
     ]
+
+
+def _is_new(alarm: Mapping[str, Any]) -> bool:
+    """Whether the alarm is as it was made, or its first verdict is that all is well.
+
+    A deployment makes dozens of such alarms, and their verdicts say nothing about what changed.
+    """
+    made = alarm["AlarmConfigurationUpdatedTimestamp"]
+    early = alarm["StateUpdatedTimestamp"] - made < _FIRST_VERDICT
+    return bool(early and alarm["StateValue"] != "ALARM")
 
 
 def _deployments(connection: Connection, start: datetime) -> list[Event]:

@@ -9,6 +9,8 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from mayfly.config.queue import in_force
 from mayfly.provision.decide import decide
 from mayfly.provision.gather import gather
@@ -19,6 +21,7 @@ from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.tick.outcome import Outcome
 from mayfly_cli.listings.reading import read_launches
 from mayfly_cli.operations.reading import QueueView, StackView, read_queue, read_stack
+from mayfly_cli.past.changes import alarm_events
 from mayfly_cli.past.cost import cost_of
 from mayfly_cli.past.reading import read_past
 from mayfly_cli.past.volumes import Volumes
@@ -26,7 +29,7 @@ from mayfly_cli.past.waits import waits_of
 from mayfly_cli.plan.result import plan_of
 from tests.cli.operations.conftest import StackInMoto
 from tests.cli.operations.samples import begun, past
-from tests.unit.builders import NOW, QUEUE, STACK, a_launch, a_queue, ago, an_instance
+from tests.unit.builders import NOW, QUEUE, STACK, a_launch, a_queue, ago, an_instance, later
 from tests.unit.world import World
 
 
@@ -174,3 +177,26 @@ def test_a_record_that_closes_between_two_reads_counts_once(in_moto: StackInMoto
     assert [each.state for each in found.claims] == [ClaimState.FINISHED]
     assert [each.state for each in found.instances] == [InstanceState.TERMINATED]
     assert len(read_launches(connection, None, timedelta(hours=2), failed=False).launches) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "minutes", "told"),
+    [
+        ("OK", 1, False),
+        ("INSUFFICIENT_DATA", 0, False),
+        ("ALARM", 1, True),
+        ("OK", 60, True),
+        ("INSUFFICIENT_DATA", 60, True),
+    ],
+)
+def test_the_first_verdict_on_a_new_alarm_is_a_change_only_if_the_alarm_goes_off(
+    state: str, minutes: float, told: bool
+) -> None:
+    alarm = {
+        "AlarmName": "ci-DispatchSilent",
+        "StateValue": state,
+        "AlarmConfigurationUpdatedTimestamp": ago(minutes),
+        "StateUpdatedTimestamp": NOW,
+    }
+    assert bool(alarm_events([alarm], ago(100))) is told
+    assert alarm_events([alarm], later(1)) == []
