@@ -9,9 +9,10 @@ import contextlib
 import io
 import json
 
-from build.blocks import Documents, main
+from build.blocks import Documents, main, table
 from mayfly_cli.main import DAILY, run_command
 from mayfly_cli.operations.json_form import plain
+from tests.cli.operations.questions import QUESTIONS, measured
 from tests.cli.operations.samples import results, shown
 
 _COMMANDS = {
@@ -39,6 +40,22 @@ def screens() -> str:
     )
 
 
+def questions() -> str:
+    """Each question of an operator on call, the command that answers it, and its seconds."""
+    seconds = measured()
+
+    def took(command: str) -> str:
+        if command not in seconds:
+            return "not measured"
+        clock, processor = seconds[command]
+        return f"{clock:.1f} ({processor:.1f})"
+
+    return table(
+        ("question", "command", "the answer has", "seconds"),
+        ((q.asked, f"`{q.command}`", q.shown, took(q.command)) for q in QUESTIONS),
+    )
+
+
 def forms() -> str:
     """The JSON of `status` and `cost`, indented; the commands print one line."""
     made = results()
@@ -62,7 +79,13 @@ def helps() -> str:
 
 
 DOCUMENTS = Documents(
-    ("docs/tool.md",), {"tool-helps": helps, "tool-screens": screens, "tool-json": forms}
+    ("docs/tool.md",),
+    {
+        "questions": questions,
+        "tool-helps": helps,
+        "tool-screens": screens,
+        "tool-json": forms,
+    },
 )
 
 
