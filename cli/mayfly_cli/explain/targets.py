@@ -14,8 +14,8 @@ _URL = re.compile(
     r"(https?://)?(www\.|api\.)?[a-z0-9.-]+\.[a-z]+(:[0-9]+)?/([A-Za-z0-9_-]+/)+?"
     r"(?P<pipeline>[A-Za-z0-9_-]+)/builds/(?P<build>[0-9]{1,9})(?P<rest>([/?#].*)?)"
 )
-_JOB = re.compile(rf"(#|/jobs/|[?&]jid=)(?P<job>{_UUID})")
-"""The job in the rest of a URL: the page's anchor, the API's path, the parameter of a new page."""
+_JOB = re.compile(rf"(#|/jobs/)(?P<job>{_UUID})")
+"""The job in the rest of a URL: the anchor of a build's page, or the path of the REST API."""
 _SLUG = "[A-Za-z0-9][A-Za-z0-9_-]*"
 _BUILD = re.compile(rf"({_SLUG}/)?(?P<pipeline>{_SLUG})[/#](?P<build>[0-9]{{1,9}})", re.ASCII)
 

@@ -47,7 +47,14 @@ def width_of(stream: IO[str], environment: Mapping[str, str] = os.environ) -> in
 def console(stream: IO[str], width: int) -> Console:
     """A console that colours on a terminal only, and never where NO_COLOR is set."""
     return Console(
-        file=stream, width=width, highlight=False, markup=False, emoji=False, legacy_windows=False
+        file=stream,
+        width=width,
+        # Without a height, rich takes 80 columns for each terminal with TERM=dumb.
+        height=24,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
     )
 
 

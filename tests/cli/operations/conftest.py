@@ -23,7 +23,7 @@ from mayfly.answers import Parameter
 from mayfly.config.read import ControlPlane, queue_record
 from mayfly.records.changes import Save
 from mayfly.records.model import QueueRecord
-from mayfly_cli.account import Account
+from mayfly_cli.account import QUICK, Account
 from mayfly_cli.main import run_command
 from mayfly_cli.operations import connection, running
 from mayfly_cli.operations.connection import Connection, connect
@@ -137,6 +137,7 @@ def shared_account() -> Account:
         "arn:aws:iam::123456789012:user/operator",
         "eu-central-1",
         boto3.Session("AKIAFAKE", "fake", region_name="eu-central-1"),
+        config=QUICK,
     )
 
 

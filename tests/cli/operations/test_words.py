@@ -121,7 +121,6 @@ def test_a_value_that_begins_with_a_dash_says_how_it_is_given(
         ("buildkite.com/acme/app/builds/812", Build("app", 812)),
         ("https://buildkite.com/acme/app/builds/812#annotations", Build("app", 812)),
         ("https://buildkite.com/acme/app/builds/812/canvas?sid=x", Build("app", 812)),
-        (f"https://buildkite.com/acme/app/builds/812/steps/canvas?jid={UUID}", JobId(UUID)),
         (
             "https://api.buildkite.com/v2/organizations/acme/pipelines/app/builds/812/jobs/" + UUID,
             JobId(UUID),

@@ -1,0 +1,526 @@
+"""Every command of the tool against every fault of its surroundings: one line, and its status."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+from rich.cells import cell_len
+
+from mayfly.records.changes import Save
+from mayfly.records.states import InstanceState
+from mayfly_cli import account as accounts
+from mayfly_cli.main import mayfly, run_command
+from mayfly_cli.operations.rights import GRANTS, WRITES, how_to_get, policies_for
+from mayfly_cli.operations.tuning import StackParameters
+from mayfly_cli.templates.reading import read
+from tests.cli.operations import faults
+from tests.cli.operations.conftest import STACK, StackInMoto, make_tables
+from tests.cli.operations.faults import ACCOUNT, BUILDKITE, OPERATORS, Hanging, Throttled, struck
+from tests.cli.operations.samples import LINT, LONG, RUNNING, WAITING, deploy
+from tests.cli.real_account import Run, one_line
+from tests.unit.builders import ec2_id
+
+TEMPLATE = Path(__file__).parents[3] / "template.yaml"
+EVERY = {**OPERATORS, **ACCOUNT, **BUILDKITE}
+SECRET = "bkct_0123456789abcdef0123456789"
+CHANGING = ("set", "unset", "pool", "pause", "resume", "drain", "recycle")
+
+
+@pytest.fixture
+def busy(in_moto: StackInMoto) -> StackInMoto:
+    """A stack with jobs, an instance, a parameter, log groups, and its CloudFormation stack."""
+    running = replace(RUNNING, instance_id=ec2_id(0), state=InstanceState.RUNNING)
+    in_moto.save(WAITING, LONG, LINT, running, *deploy().standings)
+    in_moto.put("pool/hot", "1")
+    in_moto.provision()
+    client = in_moto.account.client("logs")
+    for name in ("dispatch", "provision", "sandbox", "reap"):
+        client.create_log_group(logGroupName=f"/aws/lambda/{STACK}-{name}")
+    body = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    in_moto.account.client("cloudformation").create_stack(
+        StackName=STACK, TemplateBody=json.dumps(body)
+    )
+    return in_moto
+
+
+def run(world: StackInMoto, name: str) -> Run:
+    return world.run(name, *EVERY[name])
+
+
+def test_every_command_has_a_row() -> None:
+    assert set(mayfly.commands) == set(EVERY)
+
+
+def test_every_command_works_without_a_fault(busy: StackInMoto) -> None:
+    for name in OPERATORS:
+        ended = run(busy, name)
+        assert ended.status in {0, 1}, ended
+        assert ended.err == ""
+
+
+# -- credentials -----------------------------------------------------------------------------------
+
+
+class Caller:
+    """A session whose first call, for the caller's identity, fails."""
+
+    region_name = "eu-central-1"
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def client(self, service: str, config: Any) -> Any:
+        def get_caller_identity() -> Any:
+            raise self._error
+
+        return SimpleNamespace(get_caller_identity=get_caller_identity)
+
+
+def error_of(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": SECRET}}, "GetCallerIdentity")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (NoCredentialsError(), "no AWS credentials: log in (`aws sso login`), or set AWS_PROFILE"),
+        (error_of("ExpiredToken"), "AWS refuses these credentials (ExpiredToken): log in again"),
+        (error_of("InvalidClientTokenId"), "AWS refuses these credentials (InvalidClientTokenId)"),
+        (error_of("AccessDenied"), "AWS does not say whose credentials these are (AccessDenied t"),
+    ],
+)
+def test_credentials_that_are_missing_or_refused_are_one_line(
+    error: Exception, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(accounts.boto3, "Session", lambda region_name: Caller(error))
+    for name in (*OPERATORS, *ACCOUNT):
+        words = EVERY[name]
+        status = run_command((name, *words))
+        shown = capsys.readouterr()
+        assert (status, shown.out) == (2, ""), shown
+        (line,) = shown.err.splitlines()
+        assert line.startswith(f"mayfly {name}: {says}")
+        assert SECRET not in line
+
+
+@pytest.mark.parametrize("name", ["first-job", "check-buildkite"])
+def test_a_missing_token_of_buildkite_is_one_line(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable in ("BUILDKITE_API_TOKEN", "BUILDKITE_AGENT_TOKEN"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert run_command((name, *EVERY[name])) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "_TOKEN" in line
+
+
+# -- answers of AWS --------------------------------------------------------------------------------
+
+
+def calls_of(world: StackInMoto, name: str) -> list[str]:
+    """The calls that a command makes, as actions of IAM, in their order."""
+    seen: dict[str, None] = {}
+
+    def note(model: Any, **_: Any) -> None:
+        service = model.service_model.service_name
+        seen[f"{service}:{model.name}"] = None
+
+    with struck(world.account, "before-call", note):
+        run(world, name)
+    return list(seen)
+
+
+def denial(action: str, resource: str) -> str:
+    """IAM's words, as in its user guide, "Troubleshoot access denied error messages"."""
+    return (
+        f"User: arn:aws:sts::123456789012:assumed-role/look/eve is not authorized to perform: "
+        f"{action} on resource: {resource} because no identity-based policy allows the {action} "
+        "action"
+    )
+
+
+RESOURCES = {
+    "dynamodb": ("arn:aws:dynamodb:eu-central-1:1:table/ci-fleet", " on table ci-fleet"),
+    "ssm": (
+        "arn:aws:ssm:eu-central-1:1:parameter/mayfly/ci/queues/deploy/pool/hot",
+        " on /mayfly/ci/queues/deploy/pool/hot",
+    ),
+    "cloudwatch": ("arn:aws:cloudwatch:eu-central-1:1:alarm:*", " on alarm *"),
+    "logs": (
+        "arn:aws:logs:eu-central-1:1:log-group:/aws/lambda/ci-dispatch:log-stream:",
+        " on log group /aws/lambda/ci-dispatch:log-stream:",
+    ),
+    "cloudformation": ("arn:aws:cloudformation:eu-central-1:1:stack/ci/*", " on stack ci/*"),
+    "ec2": ("arn:aws:ec2:eu-central-1:1:instance/i-1", " on instance i-1"),
+}
+
+
+def test_a_missing_right_names_action_resource_and_policy(busy: StackInMoto) -> None:
+    for name in OPERATORS:
+        actions = calls_of(busy, name)
+        assert "dynamodb:Query" in actions
+        for action in actions:
+            service, _, operation = action.partition(":")
+            resource, shown = RESOURCES.get(service, ("*", ""))
+            handler = faults.refused("AccessDeniedException", denial(action, resource), operation)
+            with struck(busy.account, "before-call", handler):
+                ended = run(busy, name)
+            said = " ".join((ended.out + ended.err).split())
+            if operation == "ListTables":
+                assert "you may not dynamodb:ListTables, by which the stack is found" in said
+                continue
+            # The run before made the change, so this one need not write and wait.
+            if "nothing to change" in said:
+                continue
+            # A doctor tells what it could not ask among its findings.
+            refusal = f"you may not {action}{shown}: {policies_for(action, resource)[0]}"
+            assert refusal in said or (name == "doctor" and f"may not {action}" in said)
+            # A write that was made stays.
+            told = {1, 2} if name in {"doctor", *CHANGING} else {2}
+            assert ended.status in told, (name, action, ended)
+
+
+def test_a_write_that_is_refused_names_the_policy_of_those_who_may(busy: StackInMoto) -> None:
+    for name, value, policy in (
+        ("pool/hot", "3", "OperatorsPolicy"),
+        ("imds", "job", "SecurityOwnersPolicy"),
+        ("policy/rules/main", "pipeline=app", "SecurityOwnersPolicy"),
+        ("job/max-minutes", "100", "OperatorsPolicy"),
+    ):
+        arn = f"arn:aws:ssm:eu-central-1:1:parameter/mayfly/ci/queues/deploy/{name}"
+        text = denial("ssm:PutParameter", arn)
+        with struck(
+            busy.account,
+            "before-call",
+            faults.refused("AccessDeniedException", text, "PutParameter"),
+        ):
+            ended = busy.run("set", "deploy", name, value)
+        path = f"/mayfly/ci/queues/deploy/{name}"
+        assert one_line(ended) == (
+            f"mayfly set: you may not ssm:PutParameter on {path}: {policy} allows it "
+            "(output of the stack ci)"
+        )
+
+
+def test_an_explicit_deny_is_told() -> None:
+    text = (
+        "User: eve is not authorized to perform: dynamodb:Query on resource: "
+        "arn:aws:dynamodb:r:1:table/ci-fleet/index/open with an explicit deny in a service control "
+        "policy"
+    )
+    assert how_to_get("dynamodb:Query", text, "ci") == (
+        "you may not dynamodb:Query on table ci-fleet/index/open, which your service control policy"
+        " denies: ViewersPolicy or OperatorsPolicy allows it (output of the stack ci)"
+    )
+
+
+def test_the_table_of_rights_says_what_the_policies_say() -> None:
+    resources = read(TEMPLATE)["Resources"]
+    given: dict[str, list[str]] = {}
+    for policy in ("ViewersPolicy", "OperatorsPolicy", "SecurityOwnersPolicy"):
+        for statement in resources[policy]["Properties"]["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Allow":
+                actions = statement["Action"]
+                for action in [actions] if isinstance(actions, str) else actions:
+                    given.setdefault(action, []).append(policy)
+    writes = {action: given.pop(action) for action in WRITES}
+    assert {action: list(policies) for action, policies in GRANTS.items()} == given
+    assert set(map(tuple, writes.values())) == {("OperatorsPolicy", "SecurityOwnersPolicy")}
+
+
+def test_credentials_that_expire_in_the_middle_are_one_line(busy: StackInMoto) -> None:
+    handler = faults.refused("ExpiredTokenException", SECRET, "Query")
+    with struck(busy.account, "before-call", handler):
+        for name in OPERATORS:
+            line = one_line(run(busy, name))
+            assert line == (
+                f"mayfly {name}: AWS refuses these credentials (ExpiredTokenException): log in "
+                "again"
+            )
+
+
+def test_a_region_without_a_stack_and_one_with_several_are_told(in_moto: StackInMoto) -> None:
+    client = in_moto.account.client("dynamodb")
+    make_tables(client, "other")
+    for name in OPERATORS:
+        line = one_line(run(in_moto, name))
+        assert "several stacks in eu-central-1: ci, other; name one by --stack" in line
+    for ending in ("fleet", "mailbox"):
+        client.delete_table(TableName=f"{STACK}-{ending}")
+        client.delete_table(TableName=f"other-{ending}")
+    for name in OPERATORS:
+        line = one_line(run(in_moto, name))
+        assert "there is no stack of Mayfly in eu-central-1: --region names another" in line
+        line = one_line(in_moto.run(name, *OPERATORS[name], "--stack", "nope"))
+        assert "there is no stack nope here, for there is no table nope-fleet" in line
+
+
+def test_a_stack_of_an_older_version_is_told_with_what_to_deploy(busy: StackInMoto) -> None:
+    text = "The table does not have the specified index: open"
+    handler = faults.refused("ValidationException", text, "Query")
+    with struck(busy.account, "before-call", handler):
+        for name in OPERATORS:
+            line = one_line(run(busy, name))
+            older = "the stack ci is of an older version than this tool, mayfly 0.1.0 (The table do"
+            assert older in line
+            assert "deploy this version" in line
+
+
+@pytest.mark.parametrize("name", ["set", "unset", "pool", "pause", "resume", "drain", "recycle"])
+def test_a_queue_stack_of_another_version_is_told_with_what_to_deploy(
+    busy: StackInMoto, name: str
+) -> None:
+    old = json.loads(busy.row().infra)
+    del old["script_prefix"]
+    busy.fleet.write([Save(replace(busy.row(), infra=json.dumps(old)))])
+    line = one_line(run(busy, name))
+    assert "script_prefix: Field required" in line
+    assert "deploy stacks/queue.yaml of this version" in line
+    assert busy.value("pool/hot") == "1"
+
+
+def test_a_throttled_table_ends_a_command_after_three_tries(
+    in_moto: StackInMoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=waited.append))
+    for name in OPERATORS:
+        throttled = Throttled()
+        waited.clear()
+        with struck(in_moto.account, "before-send.dynamodb.ListTables", throttled):
+            line = one_line(run(in_moto, name))
+        assert throttled.sent == 3
+        assert sum(waited) <= 3
+        assert "answers ProvisionedThroughputExceededException to ListTables, 3 times in a" in line
+        assert "try again in a moment" in line
+
+
+def test_an_endpoint_that_hangs_ends_a_command_after_three_time_limits(
+    in_moto: StackInMoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    for name in OPERATORS:
+        hanging = Hanging()
+        with struck(in_moto.account, "before-send.dynamodb.ListTables", hanging):
+            line = one_line(run(in_moto, name))
+        assert "AWS cannot be asked: Read timeout on endpoint URL" in line
+        # botocore has a quota of repetitions for each client, which these commands share here.
+        assert 1 <= hanging.sent <= 3
+
+
+def test_the_time_of_a_call_without_an_answer_is_bounded() -> None:
+    config = accounts.QUICK
+    attempts = config.retries["total_max_attempts"]
+    # Standard mode waits 1 s and 2 s at most. Source: botocore, retries/standard.py.
+    assert attempts * max(config.read_timeout, config.connect_timeout) + 3 <= 35
+
+
+# -- queues that go --------------------------------------------------------------------------------
+
+
+def test_a_queue_that_is_being_deleted_is_shown_and_takes_no_change(busy: StackInMoto) -> None:
+    busy.fleet.write([Save(replace(busy.row(), active=False))])
+    for name in OPERATORS:
+        ended = run(busy, name)
+        if name in CHANGING:
+            assert "queue deploy is being deleted: its stack is gone" in one_line(ended)
+        else:
+            assert ended.status in {0, 1}, ended
+            assert ended.err == ""
+
+
+def test_status_says_that_a_queue_is_being_deleted(busy: StackInMoto) -> None:
+    busy.fleet.write([Save(replace(busy.row(), active=False))])
+    assert "BEING DELETED" in run(busy, "status").out
+
+
+@pytest.mark.parametrize("name", ["get", *CHANGING])
+def test_a_queue_that_has_been_deleted_is_unknown(busy: StackInMoto, name: str) -> None:
+    words = ("gone", *OPERATORS[name][1:])
+    assert "the stack has no queue gone" in one_line(busy.run(name, *words))
+
+
+def test_a_queue_that_is_deleted_while_the_tool_waits_is_told(busy: StackInMoto) -> None:
+    def delete(seconds: float = 0) -> None:
+        busy.fleet.write([Save(replace(busy.row(), active=False))])
+
+    busy.provision_runs = False
+    busy.provision = delete  # type: ignore[method-assign]
+    ended = run(busy, "set")
+    assert ended.status == 1
+    assert "written, but the queue has been deleted meanwhile" in ended.out
+
+
+# -- what was written is never hidden --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["set", "pool", "pause", "recycle"])
+def test_an_error_after_the_write_does_not_hide_the_write(busy: StackInMoto, name: str) -> None:
+    busy.provision_runs = False
+    with struck(busy.account, "before-call", faults.refused("ThrottlingException", "", "GetItem")):
+        ended = run(busy, name)
+    assert ended.status == 1
+    said = " ".join(ended.out.split())
+    assert "written; whether it is in force is not known: AWS answers ThrottlingException" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("set", "stopped; pool/hot is written, and mayfly get deploy says whether it is in force"),
+        ("pause", "stopped; paused is written, and mayfly get deploy says whether it is in force"),
+    ],
+)
+def test_ctrl_c_after_the_write_does_not_hide_the_write(
+    busy: StackInMoto, name: str, says: str
+) -> None:
+    def stop(seconds: float = 0) -> None:
+        raise KeyboardInterrupt
+
+    busy.provision = stop  # type: ignore[method-assign]
+    ended = run(busy, name)
+    assert ended == Run(130, "", f"mayfly {name}: {says}\n")
+
+
+def test_a_write_whose_answer_was_lost_is_no_change_of_somebody_else(
+    busy: StackInMoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = StackParameters._unchanged
+
+    def first(self: StackParameters, queue: str, name: str, known: Any) -> None:
+        checked(self, queue, name, known)
+        busy.put(name, "7")
+
+    monkeypatch.setattr(StackParameters, "_unchanged", first)
+    ended = run(busy, "set")
+    assert (ended.status, "lost" in ended.out) == (0, False)
+    ended = busy.run("set", "deploy", "job/attempts", "7")
+    assert ended.status == 0
+
+
+@pytest.mark.parametrize("name", ["status --watch=1s", "explain app/812 --watch=1s"])
+def test_ctrl_c_ends_a_watch_in_one_line(busy: StackInMoto, name: str) -> None:
+    def stop(seconds: float = 0) -> None:
+        raise KeyboardInterrupt
+
+    busy.provision = stop  # type: ignore[method-assign]
+    ended = busy.run(*name.split())
+    assert (ended.status, ended.err) == (130, f"mayfly {name.split(maxsplit=1)[0]}: stopped\n")
+
+
+def test_ctrl_c_while_a_drain_waits_says_that_the_queue_stays_paused(busy: StackInMoto) -> None:
+    provision = busy.provision
+
+    def stop(seconds: float = 0) -> None:
+        provision(seconds)
+        if seconds >= 2:
+            raise KeyboardInterrupt
+
+    busy.provision = stop  # type: ignore[method-assign]
+    ended = busy.run("drain", "deploy", "--wait")
+    assert ended.status == 130
+    assert ended.err == "mayfly drain: stopped; queue deploy stays paused: mayfly resume deploy\n"
+    assert busy.value("paused") == "true"
+
+
+def test_a_drain_ends_when_somebody_resumes_the_queue(busy: StackInMoto) -> None:
+    provision = busy.provision
+
+    def resume(seconds: float = 0) -> None:
+        if seconds >= 2:
+            busy.put("paused", "false")
+        provision(seconds)
+
+    busy.provision = resume  # type: ignore[method-assign]
+    ended = busy.run("drain", "deploy", "--wait")
+    assert ended.status == 1
+    assert "not drained: somebody has resumed the queue meanwhile" in ended.out
+
+
+def test_a_drain_tells_each_change_once(busy: StackInMoto) -> None:
+    provision, looks = busy.provision, list[float]()
+
+    def look(seconds: float = 0) -> None:
+        provision(seconds)
+        looks.append(seconds)
+        if looks.count(2.0) == 5:
+            raise KeyboardInterrupt
+
+    busy.provision = look  # type: ignore[method-assign]
+    ended = busy.run("drain", "deploy", "--wait")
+    assert ended.out.count("1 running") == 1
+
+
+# -- screens ---------------------------------------------------------------------------------------
+
+
+class Screen(io.TextIOWrapper):
+    """A terminal, or a file, of one encoding."""
+
+    def __init__(self, encoding: str, *, terminal: bool) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, errors="replace", newline="\n")
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    def text(self) -> str:
+        self.flush()
+        raw: Any = self.buffer
+        return str(raw.getvalue().decode(self.encoding))
+
+
+@pytest.mark.parametrize("kind", ["terminal", "NO_COLOR", "dumb terminal", "pipe", "ASCII"])
+def test_every_command_fits_every_screen_of_40_columns(
+    busy: StackInMoto, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "dumb" if kind == "dumb terminal" else "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    if kind == "NO_COLOR":
+        monkeypatch.setenv("NO_COLOR", "1")
+    encoding = "ascii" if kind == "ASCII" else "utf-8"
+    screen = Screen(encoding, terminal=kind not in {"pipe", "ASCII"})
+    # Not in a fixture: pytest puts its own stdout back between a fixture and its test.
+    monkeypatch.setattr("sys.stdout", screen)
+    for name in OPERATORS:
+        assert run_command((name, *OPERATORS[name])) in {0, 1}, name
+    text = screen.text()
+    styles = set(re.findall(r"\x1b\[([0-9;]*)m", text))
+    coloured = {style for style in styles if re.search(r"\b3[1-7]\b", style)}
+    assert bool(coloured) is (kind == "terminal")
+    assert bool(styles) is (kind in {"terminal", "NO_COLOR"})
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines():
+        assert cell_len(line) <= 40 or line.lstrip().startswith("-> "), line
+
+
+def test_json_is_whole_where_the_locale_has_no_unicode(
+    busy: StackInMoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy.save(replace(WAITING, job=LINT.job[:-1] + "9", step="Prüfung ✓"))
+    screen = Screen("ascii", terminal=False)
+    monkeypatch.setattr("sys.stdout", screen)
+    assert run_command(("jobs", "--json")) in {0, 1}
+    assert "Prüfung ✓" in {job["step"] for job in json.loads(screen.text())["jobs"]}
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
+def test_a_terminal_that_cannot_clear_is_not_cleared(
+    busy: StackInMoto, monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    from mayfly_cli.operations.running import clears
+
+    screen = Screen("utf-8", terminal=True)
+    assert clears(screen, {"TERM": "xterm"})
+    assert not clears(screen, {"TERM": term} if term else {})
+    assert not clears(Screen("utf-8", terminal=False), {"TERM": "xterm"})
