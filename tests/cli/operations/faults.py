@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
@@ -98,9 +99,9 @@ class Throttled:
         self.sent += 1
         name = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
         body = f'{{"__type": "{name}", "message": "too fast"}}'.encode()
-        answer = AWSResponse(request.url, 400, {"x-amzn-requestid": "r"}, None)
-        answer._content = body
-        return answer
+        raw: Any = SimpleNamespace(stream=lambda: iter([body]))
+        headers: Any = {"x-amzn-requestid": "r"}
+        return AWSResponse(request.url, 400, headers, raw)
 
 
 class Hanging:

@@ -22,11 +22,11 @@ from mayfly_cli.operations.rights import GRANTS, WRITES, how_to_get, policies_fo
 from mayfly_cli.operations.tuning import StackParameters
 from mayfly_cli.templates.reading import read
 from tests.cli.operations import faults
-from tests.cli.operations.conftest import STACK, StackInMoto, make_tables
+from tests.cli.operations.conftest import StackInMoto, make_tables
 from tests.cli.operations.faults import ACCOUNT, BUILDKITE, OPERATORS, Hanging, Throttled, struck
 from tests.cli.operations.samples import LINT, LONG, RUNNING, WAITING, deploy
 from tests.cli.real_account import Run, one_line
-from tests.unit.builders import ec2_id
+from tests.unit.builders import STACK, ec2_id
 
 TEMPLATE = Path(__file__).parents[3] / "template.yaml"
 EVERY = {**OPERATORS, **ACCOUNT, **BUILDKITE}
@@ -100,7 +100,7 @@ def error_of(code: str) -> ClientError:
 def test_credentials_that_are_missing_or_refused_are_one_line(
     error: Exception, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(accounts.boto3, "Session", lambda region_name: Caller(error))
+    monkeypatch.setattr("mayfly_cli.account.boto3.Session", lambda region_name: Caller(error))
     for name in (*OPERATORS, *ACCOUNT):
         words = EVERY[name]
         status = run_command((name, *words))
@@ -318,7 +318,7 @@ def test_an_endpoint_that_hangs_ends_a_command_after_three_time_limits(
 
 
 def test_the_time_of_a_call_without_an_answer_is_bounded() -> None:
-    config = accounts.QUICK
+    config: Any = accounts.QUICK
     attempts = config.retries["total_max_attempts"]
     # Standard mode waits 1 s and 2 s at most. Source: botocore, retries/standard.py.
     assert attempts * max(config.read_timeout, config.connect_timeout) + 3 <= 35
