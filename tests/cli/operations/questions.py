@@ -124,10 +124,10 @@ QUESTIONS = (
         "A larger pool for two hours",
         "mayfly pool timed 2 --for 2h",
         (
-            r"timed: pool 2 until \d\d:\d\d, then 0 \(2 launches",
+            r"timed: 0 -> 2 until \d\d:\d\d, then 0 \(2 launches",
             r"; until \S+Z = 2\s+in force after",
         ),
-        "`timed: pool 2 until 07:44, then 0 (2 launches)`, `in force after 1.0 s`",
+        "`timed: 0 -> 2 until 07:44, then 0 (2 launches)`, `in force after 1.0 s`",
     ),
     Question(
         "What happened in the week? In one file",
