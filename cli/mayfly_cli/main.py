@@ -35,7 +35,7 @@ Examples:
   mayfly doctor                    whether the stack and its account are well
 
 Exit status: 0 all is well, 1 something needs a person, 2 the command could not
-ask, 130 the command was stopped.
+ask, 130 the command was stopped, 141 nobody read its output to the end.
 mayfly reads AWS credentials and region as the AWS CLI does. It reads tokens
 from the environment only, never from an argument. The stack is found by itself
 where a region has one; otherwise give --stack, or set MAYFLY_STACK.

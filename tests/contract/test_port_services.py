@@ -28,16 +28,16 @@ NOW = datetime.now(UTC).replace(microsecond=123000)
 @pytest.fixture(params=["fake", "ssm"])
 def parameters(
     request: pytest.FixtureRequest, client_of: ClientOf
-) -> Iterator[tuple[Parameters, Callable[[str, str], None]]]:
+) -> Iterator[tuple[Parameters, Callable[..., None]]]:
     if request.param == "fake":
         fake = FakeParameters()
-        yield fake, fake.put
+        yield fake, lambda name, value, kind="String": fake.put(name, value, kind=kind)
         return
     request.getfixturevalue("aws")
     ssm, names = client_of("ssm"), set()
 
-    def put(name: str, value: str) -> None:
-        ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+    def put(name: str, value: str, kind: str = "String") -> None:
+        ssm.put_parameter(Name=name, Value=value, Type=kind, Overwrite=True)
         names.add(name)
 
     yield SsmParameters(ssm), put
@@ -46,7 +46,7 @@ def parameters(
 
 
 def test_parameters_below_a_path_are_read_at_any_depth(
-    parameters: tuple[Parameters, Callable[[str, str], None]],
+    parameters: tuple[Parameters, Callable[..., None]],
 ) -> None:
     port, put = parameters
     deep = {f"/mayfly/ci/queues/deploy/policy/rules/r{n:02}": f"v{n}" for n in range(25)}
@@ -63,7 +63,7 @@ def test_parameters_below_a_path_are_read_at_any_depth(
 
 
 def test_the_version_of_a_parameter_counts_its_writes(
-    parameters: tuple[Parameters, Callable[[str, str], None]],
+    parameters: tuple[Parameters, Callable[..., None]],
 ) -> None:
     port, put = parameters
     put("/mayfly/ci/a", "1")
@@ -71,8 +71,19 @@ def test_the_version_of_a_parameter_counts_its_writes(
     assert port.under("/mayfly/ci") == {"/mayfly/ci/a": Parameter("2", 2)}
 
 
+@pytest.mark.parametrize("kind", ["String", "StringList", "SecureString"])
+def test_a_parameter_is_read_with_its_type_and_never_decrypted(
+    parameters: tuple[Parameters, Callable[..., None]], kind: str
+) -> None:
+    port, put = parameters
+    put("/mayfly/ci/a", "plain", kind)
+    [found] = port.under("/mayfly/ci").values()
+    assert found.kind == kind
+    assert (found.value == "plain") is (kind != "SecureString")
+
+
 def test_values_are_read_by_name_and_are_none_for_missing_names(
-    parameters: tuple[Parameters, Callable[[str, str], None]],
+    parameters: tuple[Parameters, Callable[..., None]],
 ) -> None:
     port, put = parameters
     names = [f"/buildkite/pipelines/p{n}/repository" for n in range(23)]

@@ -29,11 +29,20 @@ class FakeParameters(Faults):
         """Names of SecureStrings, of which nobody but `dispatch` with its token has the text."""
         self._versions: dict[str, list[ParameterVersion]] = {}
 
-    def put(self, name: str, value: str, at: datetime | None = None, who: str = "") -> None:
-        """Write a parameter as an operator does."""
+    def put(
+        self,
+        name: str,
+        value: str,
+        at: datetime | None = None,
+        who: str = "",
+        *,
+        kind: str = "String",
+    ) -> None:
+        """Write a parameter as an operator does. The text of a SecureString is never shown."""
         old = self.stored.get(name)
         number = old.version + 1 if old else 1
-        self.stored[name] = Parameter(value, number, at)
+        shown = value if kind != "SecureString" else "ciphertext"
+        self.stored[name] = Parameter(shown, number, at, kind)
         made = ParameterVersion(number, value, at or EARLIEST, who)
         self._versions.setdefault(name, []).append(made)
 
