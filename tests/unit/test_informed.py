@@ -24,7 +24,7 @@ CASES = [
         Code.START_REFUSED,
         a_view(stopped=(replace(STOPPED, start_after=later(5)),)),
         "on-demand",
-        "EC2 has no place to start a stopped instance",
+        "EC2 did not start a stopped instance",
     ),
     (
         Code.STOP_REFUSED,

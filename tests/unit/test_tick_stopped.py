@@ -212,6 +212,21 @@ def test_a_lost_answer_is_made_good(call: str, done: bool) -> None:
     assert sum(i.starts for i in world.fleet.all(Instance)) == (call == "start")
 
 
+def test_a_start_that_ec2_does_not_take_for_half_a_minute_falls_back_to_a_launch() -> None:
+    world, hosts = with_a_pool()
+    (stopped,) = world.instances(S.STOPPED)
+    world.machines.fail_next("start", Transient("RequestLimitExceeded"), times=99)
+    schedule(world)
+    run(world, hosts, rounds=30)
+    assert hosts.ran == {"job-1": 1}
+    assert str(stopped.instance_id) not in hosts.served
+    kept = world.fleet.instance(stopped.key)
+    assert kept is not None
+    assert kept.state is S.STOPPED
+    assert kept.reason == "EC2 has not started the instance for 30 seconds, however often asked"
+    assert kept.start_after is not None
+
+
 @pytest.mark.parametrize("error", [Misconfigured("UnsupportedOperation"), NotFound("gone")])
 def test_an_instance_that_ec2_does_not_stop_is_ended_and_the_pool_waits_ever_longer(
     error: Exception,

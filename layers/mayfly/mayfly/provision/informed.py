@@ -69,7 +69,7 @@ def _unstarted(shape: Shape, stopped: Iterable[Instance], now: datetime) -> Iter
     after = [i.start_after for i in stopped if i.start_after is not None and now < i.start_after]
     if after:
         many = "a stopped instance" if len(after) == 1 else f"{len(after)} stopped instances"
-        text = f"EC2 has no place to start {many} ({named(shape)}): jobs get launches"
+        text = f"EC2 did not start {many} ({named(shape)}): jobs get launches"
         yield why(Code.START_REFUSED, text, now, next_try=min(after), subject=str(shape))
 
 

@@ -13,7 +13,7 @@ from mayfly.records.model import move_instance
 from mayfly.records.states import InstanceState
 
 PAUSE = timedelta(minutes=5)
-"""How long a stopped instance that EC2 had no place for is not started; jobs get launches."""
+"""How long a stopped instance that EC2 did not start is not started again; jobs get launches."""
 
 
 def after_refusal(

@@ -26,6 +26,7 @@ from mayfly.provision.pool import (
     target,
     too_old,
 )
+from mayfly.provision.refused import PAUSE
 from mayfly.provision.retire import spare_idle
 from mayfly.provision.view import ProvisionView
 from mayfly.records.changes import Save
@@ -37,6 +38,9 @@ AT_ONCE = 16
 """Instances of a queue that a tick stops or starts: one call of EC2 for all of them."""
 REPEAT = timedelta(seconds=5)
 """Age of a recorded stop or start from which on EC2's other state means that the call was lost."""
+GIVE_UP = timedelta(seconds=30)
+"""Age of a recorded start from which on an instance that EC2 still shows stopped is left for a
+while: calls are throttled or lost, and a launch serves the job that waits."""
 
 SwitchAction = StopInstance | StartInstance | WriteRecords
 
@@ -167,8 +171,18 @@ def _lost_calls(view: ProvisionView, now: datetime) -> Iterator[SwitchAction]:
             foreign = _foreign_profile(instance, view)
             if foreign:
                 yield condemn(instance, foreign, now)
+            elif now - instance.since >= GIVE_UP:
+                yield _left_stopped(instance, now)
             elif foreign is not None:
                 yield StartInstance(instance, "EC2 still shows the instance stopped")
+
+
+def _left_stopped(instance: Instance, now: datetime) -> WriteRecords:
+    """A start given up. A call that EC2 takes after all starts an instance that `reap` ends."""
+    seconds = round(GIVE_UP.total_seconds())
+    reason = f"EC2 has not started the instance for {seconds} seconds, however often asked"
+    left = move_instance(instance, InstanceState.STOPPED, now, reason)
+    return WriteRecords((Save(replace(left, start_after=now + PAUSE)),), reason)
 
 
 def _foreign_profile(instance: Instance, view: ProvisionView) -> str | None:

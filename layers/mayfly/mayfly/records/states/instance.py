@@ -316,7 +316,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             rank=11,  # Next to the ranks that are not read each second.
             edges={
                 _S.READY: "the host proved its sandbox for the boot that Mayfly commanded",
-                _S.STOPPED: "EC2 had no capacity to start the instance",
+                _S.STOPPED: "EC2 did not start the instance: no capacity, or no call got through",
                 **_EARLY_END,
             },
             deadline=timedelta(minutes=5),
