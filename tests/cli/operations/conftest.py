@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,13 +24,15 @@ from mayfly.answers import Parameter
 from mayfly.config.read import ControlPlane, queue_record
 from mayfly.records.changes import Save
 from mayfly.records.model import QueueRecord
+from mayfly.records.states import InstanceState
 from mayfly_cli.account import QUICK, Account
 from mayfly_cli.main import run_command
 from mayfly_cli.operations import connection, running
 from mayfly_cli.operations.connection import Connection, connect
 from mayfly_cli.templates.reading import read
+from tests.cli.operations.samples import LINT, LONG, RUNNING, WAITING, deploy
 from tests.cli.real_account import Run
-from tests.unit.builders import NOW, QUEUE, STACK
+from tests.unit.builders import NOW, QUEUE, STACK, ec2_id
 from tests.unit.published import queue_stack
 
 TEMPLATE = Path(__file__).parents[3] / "template.yaml"
@@ -160,3 +163,20 @@ def in_moto(
         monkeypatch.setattr(running, "connect", world.connected)
         world.provision()
         yield world
+
+
+@pytest.fixture
+def busy(in_moto: StackInMoto) -> StackInMoto:
+    """A stack with jobs, an instance, a parameter, log groups, and its CloudFormation stack."""
+    running = replace(RUNNING, instance_id=ec2_id(0), state=InstanceState.RUNNING)
+    in_moto.save(WAITING, LONG, LINT, running, *deploy().standings)
+    in_moto.put("pool/hot", "1")
+    in_moto.provision()
+    client = in_moto.account.client("logs")
+    for name in ("dispatch", "provision", "sandbox", "reap"):
+        client.create_log_group(logGroupName=f"/aws/lambda/{STACK}-{name}")
+    body = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    in_moto.account.client("cloudformation").create_stack(
+        StackName=STACK, TemplateBody=json.dumps(body)
+    )
+    return in_moto

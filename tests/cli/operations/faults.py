@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -11,7 +12,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
 from mayfly_cli.account import Account
+from tests.cli.operations.conftest import StackInMoto
 from tests.cli.operations.samples import WAITING
+from tests.cli.real_account import Run
 
 OPERATORS: Mapping[str, tuple[str, ...]] = {
     "status": (),
@@ -51,6 +54,9 @@ BUILDKITE: Mapping[str, tuple[str, ...]] = {
     "check-buildkite": ("--queue", "deploy"),
 }
 """Commands that ask Buildkite or GitHub alone."""
+EVERY = {**OPERATORS, **ACCOUNT, **BUILDKITE}
+CHANGING = ("set", "unset", "pool", "pause", "resume", "drain", "recycle")
+SECRET = "bkct_0123456789abcdef0123456789"
 SERVICES = ("dynamodb", "ssm", "cloudwatch", "logs", "cloudformation", "ec2")
 Handler = Callable[..., Any]
 
@@ -113,3 +119,12 @@ class Hanging:
     def __call__(self, request: Any, **_: Any) -> AWSResponse:
         self.sent += 1
         raise ReadTimeoutError(endpoint_url=request.url)
+
+
+def run(world: StackInMoto, name: str) -> Run:
+    """Run a command to its end, that of reads which an error has left under way too."""
+    ended = world.run(name, *EVERY[name])
+    for thread in threading.enumerate():
+        if thread.daemon and thread is not threading.current_thread():
+            thread.join(10)
+    return ended

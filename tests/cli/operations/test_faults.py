@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
-import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,52 +11,29 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
-from rich.cells import cell_len
 
 from mayfly.records.changes import Save
-from mayfly.records.states import InstanceState
 from mayfly_cli import account as accounts
 from mayfly_cli.main import mayfly, run_command
 from mayfly_cli.operations.rights import GRANTS, WRITES, how_to_get, policies_for
-from mayfly_cli.operations.tuning import StackParameters
 from mayfly_cli.templates.reading import read
 from tests.cli.operations import faults
 from tests.cli.operations.conftest import StackInMoto, make_tables
-from tests.cli.operations.faults import ACCOUNT, BUILDKITE, OPERATORS, Hanging, Throttled, struck
-from tests.cli.operations.samples import LINT, LONG, RUNNING, WAITING, deploy
-from tests.cli.real_account import Run, one_line
-from tests.unit.builders import STACK, ec2_id
+from tests.cli.operations.faults import (
+    ACCOUNT,
+    CHANGING,
+    EVERY,
+    OPERATORS,
+    SECRET,
+    Hanging,
+    Throttled,
+    run,
+    struck,
+)
+from tests.cli.real_account import one_line
+from tests.unit.builders import STACK
 
 TEMPLATE = Path(__file__).parents[3] / "template.yaml"
-EVERY = {**OPERATORS, **ACCOUNT, **BUILDKITE}
-SECRET = "bkct_0123456789abcdef0123456789"
-CHANGING = ("set", "unset", "pool", "pause", "resume", "drain", "recycle")
-
-
-@pytest.fixture
-def busy(in_moto: StackInMoto) -> StackInMoto:
-    """A stack with jobs, an instance, a parameter, log groups, and its CloudFormation stack."""
-    running = replace(RUNNING, instance_id=ec2_id(0), state=InstanceState.RUNNING)
-    in_moto.save(WAITING, LONG, LINT, running, *deploy().standings)
-    in_moto.put("pool/hot", "1")
-    in_moto.provision()
-    client = in_moto.account.client("logs")
-    for name in ("dispatch", "provision", "sandbox", "reap"):
-        client.create_log_group(logGroupName=f"/aws/lambda/{STACK}-{name}")
-    body = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-    in_moto.account.client("cloudformation").create_stack(
-        StackName=STACK, TemplateBody=json.dumps(body)
-    )
-    return in_moto
-
-
-def run(world: StackInMoto, name: str) -> Run:
-    """Run a command to its end, that of reads which an error has left under way too."""
-    ended = world.run(name, *EVERY[name])
-    for thread in threading.enumerate():
-        if thread.daemon and thread is not threading.current_thread():
-            thread.join(10)
-    return ended
 
 
 def test_every_command_has_a_row() -> None:
@@ -328,205 +303,3 @@ def test_the_time_of_a_call_without_an_answer_is_bounded() -> None:
     attempts = config.retries["total_max_attempts"]
     # Standard mode waits 1 s and 2 s at most. Source: botocore, retries/standard.py.
     assert attempts * max(config.read_timeout, config.connect_timeout) + 3 <= 35
-
-
-# -- queues that go --------------------------------------------------------------------------------
-
-
-def test_a_queue_that_is_being_deleted_is_shown_and_takes_no_change(busy: StackInMoto) -> None:
-    busy.fleet.write([Save(replace(busy.row(), active=False))])
-    for name in OPERATORS:
-        ended = run(busy, name)
-        if name in CHANGING:
-            assert "queue deploy is being deleted: its stack is gone" in one_line(ended)
-        else:
-            assert ended.status in {0, 1}, ended
-            assert ended.err == ""
-
-
-def test_status_says_that_a_queue_is_being_deleted(busy: StackInMoto) -> None:
-    busy.fleet.write([Save(replace(busy.row(), active=False))])
-    assert "BEING DELETED" in run(busy, "status").out
-
-
-@pytest.mark.parametrize("name", ["get", *CHANGING])
-def test_a_queue_that_has_been_deleted_is_unknown(busy: StackInMoto, name: str) -> None:
-    words = ("gone", *OPERATORS[name][1:])
-    assert "the stack has no queue gone" in one_line(busy.run(name, *words))
-
-
-def test_a_queue_that_is_deleted_while_the_tool_waits_is_told(busy: StackInMoto) -> None:
-    def delete(seconds: float = 0) -> None:
-        busy.fleet.write([Save(replace(busy.row(), active=False))])
-
-    busy.provision_runs = False
-    busy.provision = delete  # type: ignore[method-assign]
-    ended = run(busy, "set")
-    assert ended.status == 1
-    assert "written, but the queue has been deleted meanwhile" in ended.out
-
-
-# -- what was written is never hidden --------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["set", "pause", "recycle"])
-def test_an_error_after_the_write_does_not_hide_the_write(busy: StackInMoto, name: str) -> None:
-    busy.provision_runs = False
-    with struck(busy.account, "before-call", faults.refused("ThrottlingException", "", "GetItem")):
-        ended = run(busy, name)
-    assert ended.status == 1
-    said = " ".join(ended.out.split())
-    assert "written; whether it is in force is not known: AWS answers ThrottlingException" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("set", "stopped; pool/hot is written, and mayfly get deploy says whether it is in force"),
-        ("pause", "stopped; paused is written, and mayfly get deploy says whether it is in force"),
-    ],
-)
-def test_ctrl_c_after_the_write_does_not_hide_the_write(
-    busy: StackInMoto, name: str, says: str
-) -> None:
-    def stop(seconds: float = 0) -> None:
-        raise KeyboardInterrupt
-
-    busy.provision = stop  # type: ignore[method-assign]
-    ended = run(busy, name)
-    assert ended == Run(130, "", f"mayfly {name}: {says}\n")
-
-
-def test_a_write_whose_answer_was_lost_is_no_change_of_somebody_else(
-    busy: StackInMoto, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checked = StackParameters._unchanged
-
-    def first(self: StackParameters, queue: str, name: str, known: Any) -> None:
-        checked(self, queue, name, known)
-        busy.put(name, "7")
-
-    monkeypatch.setattr(StackParameters, "_unchanged", first)
-    ended = run(busy, "set")
-    assert (ended.status, "lost" in ended.out) == (0, False)
-    ended = busy.run("set", "deploy", "job/attempts", "7")
-    assert ended.status == 0
-
-
-@pytest.mark.parametrize("name", ["status --watch=1s", "explain app/812 --watch=1s"])
-def test_ctrl_c_ends_a_watch_in_one_line(busy: StackInMoto, name: str) -> None:
-    def stop(seconds: float = 0) -> None:
-        raise KeyboardInterrupt
-
-    busy.provision = stop  # type: ignore[method-assign]
-    ended = busy.run(*name.split())
-    assert (ended.status, ended.err) == (130, f"mayfly {name.split(maxsplit=1)[0]}: stopped\n")
-
-
-def test_ctrl_c_while_a_drain_waits_says_that_the_queue_stays_paused(busy: StackInMoto) -> None:
-    provision = busy.provision
-
-    def stop(seconds: float = 0) -> None:
-        provision(seconds)
-        if seconds >= 2:
-            raise KeyboardInterrupt
-
-    busy.provision = stop  # type: ignore[method-assign]
-    ended = busy.run("drain", "deploy", "--wait")
-    assert ended.status == 130
-    assert ended.err == "mayfly drain: stopped; queue deploy stays paused: mayfly resume deploy\n"
-    assert busy.value("paused") == "true"
-
-
-def test_a_drain_ends_when_somebody_resumes_the_queue(busy: StackInMoto) -> None:
-    provision = busy.provision
-
-    def resume(seconds: float = 0) -> None:
-        if seconds >= 2:
-            busy.put("paused", "false")
-        provision(seconds)
-
-    busy.provision = resume  # type: ignore[method-assign]
-    ended = busy.run("drain", "deploy", "--wait")
-    assert ended.status == 1
-    assert "not drained: somebody has resumed the queue meanwhile" in ended.out
-
-
-def test_a_drain_tells_each_change_once(busy: StackInMoto) -> None:
-    provision, looks = busy.provision, list[float]()
-
-    def look(seconds: float = 0) -> None:
-        provision(seconds)
-        looks.append(seconds)
-        if looks.count(2.0) == 5:
-            raise KeyboardInterrupt
-
-    busy.provision = look  # type: ignore[method-assign]
-    ended = busy.run("drain", "deploy", "--wait")
-    assert ended.out.count("1 running") == 1
-
-
-# -- screens ---------------------------------------------------------------------------------------
-
-
-class Screen(io.TextIOWrapper):
-    """A terminal, or a file, of one encoding."""
-
-    def __init__(self, encoding: str, *, terminal: bool) -> None:
-        super().__init__(io.BytesIO(), encoding=encoding, errors="replace", newline="\n")
-        self._terminal = terminal
-
-    def isatty(self) -> bool:
-        return self._terminal
-
-    def text(self) -> str:
-        self.flush()
-        raw: Any = self.buffer
-        return str(raw.getvalue().decode(self.encoding))
-
-
-@pytest.mark.parametrize("kind", ["terminal", "NO_COLOR", "dumb terminal", "pipe", "ASCII"])
-def test_every_command_fits_every_screen_of_40_columns(
-    busy: StackInMoto, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "dumb" if kind == "dumb terminal" else "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "40")
-    if kind == "NO_COLOR":
-        monkeypatch.setenv("NO_COLOR", "1")
-    encoding = "ascii" if kind == "ASCII" else "utf-8"
-    screen = Screen(encoding, terminal=kind not in {"pipe", "ASCII"})
-    # Not in a fixture: pytest puts its own stdout back between a fixture and its test.
-    monkeypatch.setattr("sys.stdout", screen)
-    for name in OPERATORS:
-        assert run_command((name, *OPERATORS[name])) in {0, 1}, name
-    text = screen.text()
-    styles = set(re.findall(r"\x1b\[([0-9;]*)m", text))
-    coloured = {style for style in styles if re.search(r"\b3[1-7]\b", style)}
-    assert bool(coloured) is (kind == "terminal")
-    assert bool(styles) is (kind in {"terminal", "NO_COLOR"})
-    for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines():
-        assert cell_len(line) <= 40 or line.lstrip().startswith("-> "), line
-
-
-def test_json_is_whole_where_the_locale_has_no_unicode(
-    busy: StackInMoto, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    busy.save(replace(WAITING, job=LINT.job[:-1] + "9", step="Prüfung ✓"))
-    screen = Screen("ascii", terminal=False)
-    monkeypatch.setattr("sys.stdout", screen)
-    assert run_command(("jobs", "--json")) in {0, 1}
-    assert "Prüfung ✓" in {job["step"] for job in json.loads(screen.text())["jobs"]}
-
-
-@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
-def test_a_terminal_that_cannot_clear_is_not_cleared(
-    busy: StackInMoto, monkeypatch: pytest.MonkeyPatch, term: str
-) -> None:
-    from mayfly_cli.operations.running import clears
-
-    screen = Screen("utf-8", terminal=True)
-    assert clears(screen, {"TERM": "xterm"})
-    assert not clears(screen, {"TERM": term} if term else {})
-    assert not clears(Screen("utf-8", terminal=False), {"TERM": "xterm"})
