@@ -18,13 +18,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountLab]:
 
 
 def test_an_account_that_is_ready_has_nothing_wrong(lab: AccountLab) -> None:
-    """moto has neither quotas nor the policy simulator: those three checks are unknown."""
+    """moto has no policy simulator: the check of rights is unknown."""
     ended = lab.preflight()
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.splitlines()[-1] == "23 ok, 0 wrong, 3 unknown"
+    assert ended.out.splitlines()[-1] == "25 ok, 0 wrong, 1 unknown"
     assert " unknown " in ended.line("rights")
-    assert " unknown " in ended.line("quota lambda")
-    assert "L-1216C47A, 100 vCPUs needed" in ended.line("quota on-demand")
+    assert "1000 invocations at once, 10 needed" in ended.line("quota lambda")
+    assert " ok " in ended.line("quota on-demand")
     assert "organisation example, cluster lab" in ended.line("token at Buildkite")
     assert "igw-" in ended.line(lab.subnets[0])
     line = lab.archive.version.rpartition(".")[0]
