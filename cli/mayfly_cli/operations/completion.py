@@ -8,7 +8,7 @@ import click
 def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Names of parameters that begin so."""
     del ctx, param
-    from mayfly_cli.settings.names import NAMES
+    from mayfly_cli.operations.parameter_names import NAMES
 
     return [name for name in NAMES if name.startswith(incomplete)]
 

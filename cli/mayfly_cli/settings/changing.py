@@ -13,12 +13,12 @@ from mayfly.config.problem import printable
 from mayfly.errors import MayflyError
 from mayfly_cli.ends import Stopped, UsageError
 from mayfly_cli.operations.connection import Connection
+from mayfly_cli.operations.parameter_names import below_queue, described
 from mayfly_cli.operations.queues import live_queue
 from mayfly_cli.operations.refusals import why_not_asked
 from mayfly_cli.operations.screen import Document, Hint, Mood, Span, line
 from mayfly_cli.operations.tuning import LONGEST, Stored
 from mayfly_cli.settings.checking import check, clean, must_be_text
-from mayfly_cli.settings.names import below_queue, described
 
 PATIENCE = 5.0
 """Seconds until a change should be in force: SSM's event wakes `provision`, which writes it into

@@ -9,11 +9,11 @@ from datetime import datetime
 from mayfly.config.problem import printable
 from mayfly.records.model import QueueRecord
 from mayfly_cli.operations.connection import Connection
+from mayfly_cli.operations.parameter_names import NAMES, below_queue, described, known
 from mayfly_cli.operations.queues import queues_named
 from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
 from mayfly_cli.operations.tuning import LONGEST, Stored
 from mayfly_cli.operations.words import at
-from mayfly_cli.settings.names import NAMES, below_queue, described, known
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,22 @@ def operate(clients: Clients, queue: str, instances: Iterator[str]) -> None:
     clients("cloudformation").describe_stacks(StackName=STACK)
     ec2 = clients("ec2")
     ec2.describe_instances()
+    _read_surroundings(ec2, clients("lambda"), clients("service-quotas"))
+    clients("iam").get_role(RoleName="AWSServiceRoleForEC2Spot")
     ec2.get_console_output(InstanceId=next(instances), Latest=True)
     ec2.terminate_instances(InstanceIds=[next(instances)])
+
+
+def _read_surroundings(ec2: Any, functions: Any, quotas: Any) -> None:
+    """What `mayfly doctor` reads of an account besides the stack."""
+    ec2.describe_images(Owners=["self"])
+    ec2.describe_instance_type_offerings()
+    ec2.describe_instance_types(InstanceTypes=["m7i.large"])
+    ec2.describe_nat_gateways()
+    ec2.describe_route_tables()
+    ec2.describe_subnets()
+    functions.get_account_settings()
+    quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-1216C47A")
 
 
 def secure(clients: Clients, queue: str) -> None:

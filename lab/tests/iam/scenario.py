@@ -227,5 +227,7 @@ def _as_people(stage: Stage) -> None:
         return lambda service: client(service, aws.endpoint, aws.config.region, keys)
 
     waiting = stage.ready(HOT)
+    # An account has this role once it has bought a spot instance.
+    stage.lab.aws.client("iam").create_service_linked_role(AWSServiceName="spot.amazonaws.com")
     operate(clients(stage.lab.aws.operator), HOT, iter(waiting * 2))
     secure(clients(stage.lab.aws.security_owner), HOT)
