@@ -96,7 +96,10 @@ def _build(connection: Connection, build: Build, since: timedelta) -> JobExplain
         return _claim(connection, claims[0]) if claims else explain_left(*left[0], view.now)
     if not claims and not left:
         days = f"{since.total_seconds() / 86400:g} d"
-        raise UsageError(f"the stack knows no job of {build} in the last {days}; see --since")
+        raise UsageError(
+            f"the stack knows no job of {build} in the last {days}: for an older one give --since; "
+            "a queue that is paused at Buildkite shows no jobs, see mayfly status"
+        )
     others = [job_left(job, queue.queue, view.now) for job, queue in left]
     return explain_build(connection.stack, claims, others, view.now)
 

@@ -16,6 +16,7 @@ from mayfly_cli.explain.result import InstanceExplained, JobExplained
 from mayfly_cli.logs.result import Logs, Said, in_order, said
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.reading import side_by_side
+from mayfly_cli.status.result import Status
 
 MOST = 500
 """Lines of one function that the command shows."""
@@ -32,8 +33,9 @@ def read_logs(connection: Connection, what: str, since: timedelta) -> Logs:
         case InstanceExplained(instance=shown):
             ids = tuple(each for each in (shown.instance, shown.job) if each)
         case _:
+            lists = "jobs" if isinstance(found, Status) else "explain"
             raise UsageError(
-                f"{what!r} is not one job or instance: mayfly explain {what} lists them"
+                f"{what!r} is not one job or instance: mayfly {lists} {what} lists them"
             )
     now = connection.clock()
     start = int((now - since).timestamp() * 1000)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mayfly.records.model import Claim, Lease
-from mayfly.records.standing import Target
+from mayfly.records.standing import Standing, Target
 from mayfly.records.states import Supply
 from mayfly.records.why import Code, Why, why
 from mayfly_cli.operations.reading import QueueView, claims_once
@@ -101,17 +101,14 @@ def buildkite_word(lease: Lease | None, now: datetime) -> BuildkiteWord:
 
 def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> QueueStatus:
     """The status of one queue."""
-    waiting = [claim for claim in view.claims if claim.state.traits.waits]
-    said = [each for each in view.standings if each.oldest is not None]
-    oldest = min(
-        [*(claim.runnable_at for claim in waiting), *(s.oldest for s in said if s.oldest)],
-        default=None,
-    )
+    known = claims_once(view.claims, begun)
+    waiting = [claim for claim in known if claim.state.traits.waits]
+    number, oldest = _waiting(waiting, known, view.standings)
     target = next((each.hot for each in view.standings if each.hot is not None), None)
     held = view.config.stopped.target(now) if view.config is not None else Target(0)
     supply = [each.state.traits.supply for each in view.instances]
     configured = view.config.max_instances if view.config is not None else 0
-    recent = [c for c in claims_once(view.claims, begun) if c.runnable_at.date() == now.date()]
+    recent = [claim for claim in known if claim.runnable_at.date() == now.date()]
     return QueueStatus(
         queue=view.queue,
         hot=supply.count(Supply.READY),
@@ -126,7 +123,7 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
         running=sum(1 for each in view.instances if each.job is not None),
         live=view.ledger.live if view.ledger is not None else 0,
         max_instances=configured,
-        waiting=max([len(waiting), *(each.waiting for each in view.standings)]),
+        waiting=number,
         oldest=None if oldest is None else max(now - oldest, timedelta()),
         waits=percentiles(recent),
         left_alone=sum(each.left_total for each in view.standings),
@@ -134,6 +131,31 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
         problems=view.record.problems,
         active=view.record.active,
     )
+
+
+def _waiting(
+    waiting: Sequence[Claim], known: Sequence[Claim], standings: Sequence[Standing]
+) -> tuple[int, datetime | None]:
+    """How many jobs wait, and since when the oldest one has been runnable.
+
+    A standing counts jobs without a claim, too, but may be a minute old: jobs that it counts and
+    that have got on since are taken off.
+    """
+    numbers, times = [len(waiting)], [claim.runnable_at for claim in waiting]
+    moved = [claim for claim in known if not claim.state.traits.waits]
+    for said in standings:
+        gone = [c for c in moved if c.runnable_at <= said.at < _waited_until(c)]
+        left = said.waiting - len(gone)
+        numbers.append(left)
+        others = said.oldest not in {claim.runnable_at for claim in gone}
+        if said.oldest is not None and left > 0 and others:
+            times.append(said.oldest)
+    return max(numbers), min(times, default=None)
+
+
+def _waited_until(claim: Claim) -> datetime:
+    """When the job of a claim that waits no longer got its instance, or ended without one."""
+    return claim.phases.assigned or claim.phases.finished or claim.since
 
 
 def reasons_of(view: QueueView, now: datetime) -> tuple[Why, ...]:

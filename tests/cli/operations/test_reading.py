@@ -72,7 +72,7 @@ def test_an_instance_is_explained_with_its_job(busy: StackInMoto) -> None:
     [
         (UUID, f"the stack ci knows no job {UUID}: records are kept for 30 days"),
         ("i-0123456789abcdef0", "the stack ci has no record of i-0123456789abcdef0"),
-        ("app/1", "the stack knows no job of app/1 in the last 1 d; see --since"),
+        ("app/1", "the stack knows no job of app/1 in the last 1 d: for an older one give --since"),
         ("deplo", "the stack has no queue deplo; did you mean deploy?"),
         ("a b", "'a b' is no job, instance or queue: give a job's UUID, a URL of Buildkite, pi"),
     ],

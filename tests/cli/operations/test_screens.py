@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from mayfly_cli.operations.json_form import text_of
 from mayfly_cli.operations.reading import StackView
 from mayfly_cli.status.result import status_of
 from tests.cli.operations.generate_docs import DOCUMENTS
-from tests.cli.operations.samples import WAITING, deploy, results, sample, shown
-from tests.unit.builders import NOW, later
+from tests.cli.operations.samples import WAITING, begun, deploy, results, sample, shown
+from tests.unit.builders import NOW, ago, later
 
 GOLDEN = Path(__file__).parent / "golden"
 WIDTHS = (40, 80, 100, 200)
@@ -80,6 +81,26 @@ def test_the_status_of_one_queue_tells_why_its_pool_has_its_target(
     view = replace(sample().queues[0], standings=(said,))
     assert says in shown(status_of(replace(sample(), queues=(view,)), {}), 100)
     assert "next change at" not in shown(status_of(sample(), {}), 100)
+
+
+@pytest.mark.parametrize(
+    ("said", "number", "oldest"),
+    [
+        (Standing("default", "dispatch", ago(60), waiting=1, oldest=ago(60)), 0, None),
+        (Standing("default", "dispatch", ago(60), waiting=2, oldest=ago(70)), 1, 70),
+        (Standing("default", "dispatch", ago(seconds=3), waiting=1, oldest=ago(0.5)), 1, 0.5),
+    ],
+    ids=["counts a job that has begun", "counts another one too", "counts another one"],
+)
+def test_a_job_that_has_begun_since_the_last_standing_is_not_counted_as_waiting(
+    said: Standing, number: int, oldest: float | None
+) -> None:
+    view = replace(sample().queues[0], claims=(), standings=(said,))
+    found = status_of(replace(sample(), queues=(view,)), {"default": [begun(9, 0)]}).queues[0]
+    assert (found.waiting, found.oldest) == (
+        number,
+        None if oldest is None else timedelta(minutes=oldest),
+    )
 
 
 def test_the_status_of_several_queues_has_each_entry_in_force_and_the_stopped_pool() -> None:
