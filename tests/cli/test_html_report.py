@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import product
@@ -13,7 +14,16 @@ import pytest
 
 from mayfly_cli.html_report.geometry import Scale, scale
 from mayfly_cli.html_report.model import Chart, Job, Path, Phase, Section, Tone
-from mayfly_cli.html_report.operators import HOUR, Change, Changes, Costs, Hours, Launches
+from mayfly_cli.html_report.operators import (
+    HOUR,
+    Change,
+    Changes,
+    Costs,
+    Hour,
+    Hours,
+    Launches,
+    QueueHours,
+)
 from mayfly_cli.html_report.render import page, seconds
 from tests.architecture.modules import ROOT
 from tests.cli.html_reports import (
@@ -164,6 +174,27 @@ def test_a_section_without_content_says_so(section: Section) -> None:
 )
 def test_the_axis_has_round_seconds(first: float, last: float, ticks: list[float]) -> None:
     assert list(Scale(first, last).ticks()) == ticks
+
+
+def test_marks_that_stand_close_have_one_label() -> None:
+    begin = datetime(2026, 11, 29, tzinfo=UTC)
+    hours = tuple(Hour(begin + n * HOUR, 0) for n in range(10))
+    times = (1.0, 1.2, 1.3, 5.0, 20.0)
+    changes = tuple(Change(begin + each * HOUR, "", "x", "1", "2") for each in times)
+    shown = Hours(queues=(QueueHours("default", hours),), changes=changes)
+    assert shown.labels == ((10.0, "1-3"), (50.0, "4"))
+
+
+@pytest.mark.parametrize(
+    ("who", "person"),
+    [
+        ("arn:aws:iam::1:user/alice", "alice"),
+        ("arn:aws:sts::1:assumed-role/Ops/bob", "bob"),
+        ("", "unknown"),
+    ],
+)
+def test_a_change_shows_the_name_of_its_author(who: str, person: str) -> None:
+    assert Change(datetime(2026, 11, 29, tzinfo=UTC), who, "x", "1", "2").person == person
 
 
 def test_a_chart_holds_its_zero_and_all_its_marks_and_has_a_width_without_any() -> None:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import ClassVar
 
 HOUR = timedelta(hours=1)
+_APART = 7.0
+"""Percent of the axis that a label of marks takes, on a wide screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,15 @@ class Change:
 
     at: datetime
     who: str
-    """Empty when nobody knows."""
+    """ARN; empty when nobody knows."""
     what: str
     old: str
     new: str
+
+    @property
+    def person(self) -> str:
+        """The last part of the ARN, which is the name of a user or of a session."""
+        return self.who.rpartition("/")[2] or "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,23 @@ class Hours:
     def marks(self) -> tuple[Change, ...]:
         """The changes within the axis."""
         return tuple(each for each in self.changes if self.begins <= each.at <= self.ends)
+
+    @property
+    def labels(self) -> tuple[tuple[float, str], ...]:
+        """Places of the marks' labels in percent, and their texts: `4`, or `4-9` for a crowd."""
+        crowds: list[tuple[float, int, int]] = []
+        for number, change in enumerate(self.changes, 1):
+            if change not in self.marks:
+                continue
+            at = self.x(change.at)
+            if crowds and at - crowds[-1][0] < _APART:
+                begin, first, _ = crowds[-1]
+                crowds[-1] = (begin, first, number)
+            else:
+                crowds.append((at, number, number))
+        return tuple(
+            (at, str(first) if first == last else f"{first}-{last}") for at, first, last in crowds
+        )
 
 
 @dataclass(frozen=True, slots=True)
