@@ -17,6 +17,14 @@ from mayfly_cli.operations.reasons import remedy, told
 from mayfly_cli.operations.screen import Block, Document, Hint, Mood, Span, line
 from mayfly_cli.operations.words import at, job_title, lasted
 
+_OF_EVERY_JOB = frozenset(
+    {
+        *(Code.TOKEN_REFUSED, Code.UNKNOWN_QUEUE, Code.NO_CONFIGURATION, Code.STACK_GONE),
+        *(Code.ROLES_REFUSED, Code.BRAKED, Code.NO_CAPACITY, Code.PAUSED, Code.PAUSED_AT_BUILDKITE),
+    }
+)
+"""What holds back every job of a queue that has no instance yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Busy:
@@ -47,11 +55,14 @@ class JobExplained:
     """Jobs whose end makes room, where the queue's limit holds the job back."""
     todo: str
     """A command, or what else to do; empty for nothing."""
+    queue_why: Why | None = None
+    """What holds back the queue, while the waiting job has no reason of its own yet."""
 
     @property
     def needs_person(self) -> bool:
-        """Whether the job's reason needs a person."""
-        return self.job.why is not None and self.job.why.code.needs_person
+        """Whether the job's reason, or else the queue's, needs a person."""
+        why = self.job.why or self.queue_why
+        return why is not None and why.code.needs_person
 
     def document(self) -> Document:
         """Title, steps, and the reason of now."""
@@ -70,6 +81,8 @@ class JobExplained:
             found.append(line(f"instance  {job.instance}", indent=2))
         if job.why is not None:
             found.append(line("now       ", *told(job.why, self.now), indent=2))
+        if self.queue_why is not None:
+            found.append(line("queue     ", *told(self.queue_why, self.now), indent=2))
         for each in self.holders:
             ran = lasted(timedelta(seconds=each.running_for))
             found.append(line(f"frees up  {each.instance} runs {each.title}, for {ran}", indent=2))
@@ -115,6 +128,8 @@ def explain_job(
     jobs = _waiting(view) if view is not None else []
     why = claim.why if claim.state.traits.waits else None
     held = view is not None and why is not None and why.code is Code.MAX_INSTANCES
+    waits = view is not None and why is None and claim.state.traits.waits and instance is None
+    of_queue = _of_queue(view) if view is not None and waits else None
     return JobExplained(
         now=now,
         job=job_of(claim, instance.instance_id if instance is not None else None, now),
@@ -125,8 +140,14 @@ def explain_job(
         steps=claim.history,
         reason=claim.reason,
         holders=tuple(_holders(view, now)) if held and view is not None else (),
-        todo=_todo(why, claim.queue, view),
+        todo=_todo(why or of_queue, claim.queue, view),
+        queue_why=of_queue,
     )
+
+
+def _of_queue(view: QueueView) -> Why | None:
+    """The gravest reason that holds back each job of the queue without an instance."""
+    return next((each for each in view.reasons if each.code in _OF_EVERY_JOB), None)
 
 
 def explain_left(left: LeftAlone, view: QueueView, now: datetime) -> JobExplained:

@@ -10,11 +10,15 @@ import pytest
 
 from mayfly.records.changes import Save
 from mayfly.records.model import Launch, SlotKey, move_instance, settle_launch
+from mayfly.records.standing import Standing
 from mayfly.records.states import InstanceState
+from mayfly.records.why import Code, why
+from mayfly_cli.explain.result import explain_job
+from mayfly_cli.operations.reasons import remedy
 from tests.cli.operations.conftest import StackInMoto
 from tests.cli.operations.samples import LEFT, LINT, LONG, RUNNING, WAITING, deploy
 from tests.cli.real_account import one_line
-from tests.unit.builders import a_launch, an_instance, ec2_id
+from tests.unit.builders import NOW, a_launch, an_instance, ec2_id
 
 UUID = "01923f5e-8b7c-4a55-9c1c-2f9d1f3a8b11"
 
@@ -131,3 +135,22 @@ def test_logs_are_in_order_with_last_words(busy: StackInMoto) -> None:
     lines = busy.run("logs", ec2_id(0)).out.splitlines()
     assert [line.split()[2] for line in lines[:4]] == ["reap", "sandbox", "provision", "dispatch"]
     assert lines[4:] == ["", "last words", "  FAILED at: setup.sh", "  exit 3"]
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [(Code.BRAKED, True), (Code.NO_CAPACITY, True), (Code.SPOT_DRY, False), (Code.OTHER, False)],
+)
+def test_a_job_without_a_reason_of_its_own_shows_what_holds_back_its_queue(
+    code: Code, told: bool
+) -> None:
+    said = Standing("deploy", "provision", NOW, reasons=(why(code, "three boots failed", NOW),))
+    view = replace(deploy(), standings=(said,))
+    fresh = explain_job(replace(WAITING, why=None), None, view, NOW)
+    assert (fresh.queue_why is not None) is told
+    assert fresh.needs_person is (told and code.needs_person)
+    assert bool(fresh.todo) is (told and bool(remedy(said.reasons[0], "deploy", view.config)))
+    own = explain_job(WAITING, None, view, NOW)
+    assert own.job.why is not None
+    assert own.queue_why is None
+    assert explain_job(replace(LONG, why=None), RUNNING, view, NOW).queue_why is None
