@@ -40,7 +40,7 @@ class UndeployedLab(Lab):
     deployment: Deployment
 
     def _deploy(self, archives: ArchiveServer) -> None:
-        """Prepare the account as a new one is: its default VPC reaches the internet."""
+        """Prepare the account as a new one is: its default VPC has an internet gateway, no NAT."""
         self.archives = archives
         self.records = Records(self.aws.client("dynamodb"), "mayfly", self.aws.journal)
         ec2 = self.aws.client("ec2")
@@ -49,7 +49,7 @@ class UndeployedLab(Lab):
         ec2.attach_internet_gateway(VpcId=vpc["VpcId"], InternetGatewayId=gateway)
         own = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
         for table in ec2.describe_route_tables(Filters=own)["RouteTables"]:
-            ec2.create_route(
+            ec2.replace_route(
                 RouteTableId=table["RouteTableId"],
                 DestinationCidrBlock="0.0.0.0/0",
                 GatewayId=gateway,
