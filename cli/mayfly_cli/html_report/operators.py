@@ -127,7 +127,8 @@ class Cost:
     pipeline: str
     jobs: int
     hours: float
-    usd: Decimal
+    usd: Decimal | None
+    """None when nobody knows the price."""
     spot: float
     """Share of the hours on spot instances, from 0 to 1."""
 

@@ -147,9 +147,21 @@ def _is_new(alarm: Mapping[str, Any]) -> bool:
     return bool(early and alarm["StateValue"] != "ALARM")
 
 
-def _deployments(connection: Connection, start: datetime) -> list[Event]:
+def begin_of(connection: Connection, start: datetime, now: datetime) -> datetime:
+    """The start, or the time at which CloudFormation made the stack, whichever is later."""
+    made: datetime = _stack(connection)["CreationTime"].astimezone(UTC)
+    return max(start, made) if made < now else start
+
+
+def _stack(connection: Connection) -> Mapping[str, Any]:
     client = connection.account.client("cloudformation")
     (stack,) = client.describe_stacks(StackName=connection.stack)["Stacks"]
+    found: Mapping[str, Any] = stack
+    return found
+
+
+def _deployments(connection: Connection, start: datetime) -> list[Event]:
+    stack = _stack(connection)
     when = (stack.get("LastUpdatedTime") or stack["CreationTime"]).astimezone(UTC)
     if when < start:
         return []

@@ -27,9 +27,19 @@ class Row:
     jobs: int
     hours: float
     """Of instances, from the binding of a job to the instance's end."""
-    usd: Decimal
+    usd: Decimal | None
+    """Of the instances with a known price; None where no instance has one."""
     spot: float
     """Share of the hours on spot instances, from 0 to 1."""
+    unpriced_hours: float = 0.0
+    """Hours of instances without a known price, which `usd` leaves out."""
+
+    @property
+    def spent(self) -> str:
+        """The cost in words: `$3.92`, `at least $3.92`, or `unknown`."""
+        if self.usd is None:
+            return "unknown"
+        return f"{'at least ' if self.unpriced_hours else ''}${self.usd:.2f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Cost:
                 each.name,
                 str(each.jobs),
                 f"{each.hours:.1f}",
-                f"${each.usd:.2f}",
+                each.spent,
                 f"{each.spot:.0%}",
             )
             for each in self.rows
@@ -85,11 +95,11 @@ def cost_of(past: Past, by: str) -> Cost:
     for each in past.instances:
         if each.instance_id is None:
             continue
-        if not each.price:
-            unpriced += _whole(each, past)
-            continue
         bound = _bound(each)
-        idle += _usd(each, _billed(each, each.created, bound or _end(each, past), past))
+        if each.price:
+            idle += _usd(each, _billed(each, each.created, bound or _end(each, past), past))
+        else:
+            unpriced += _whole(each, past)
         if bound is not None:
             groups.setdefault(_name(each, claims, by), []).append(each)
     return Cost(
@@ -99,7 +109,9 @@ def cost_of(past: Past, by: str) -> Cost:
         currency="USD",
         prices=f"list prices at the launch, EC2 alone, {past.region}",
         rows=tuple(
-            sorted((_row(n, i, past) for n, i in groups.items()), key=lambda r: (-r.usd, r.name))
+            sorted(
+                (_row(n, i, past) for n, i in groups.items()), key=lambda r: (-(r.usd or 0), r.name)
+            )
         ),
         idle_pool_usd=idle.quantize(_CENTS),
         stopped_pool=stopped_pool(_at_rest(past), past.volumes, past.region),
@@ -120,13 +132,15 @@ def _row(name: str, instances: Iterable[Instance], past: Past) -> Row:
     spans = [_billed(each, _bound(each) or each.created, _end(each, past), past) for each in every]
     whole = sum(spans, timedelta())
     spot = sum((s for s, i in zip(spans, every, strict=True) if i.market == "spot"), timedelta())
-    usd = sum((_usd(i, s) for i, s in zip(every, spans, strict=True)), Decimal())
+    priced = [_usd(i, s) for i, s in zip(every, spans, strict=True) if i.price]
+    unpriced = sum((s for s, i in zip(spans, every, strict=True) if not i.price), timedelta())
     return Row(
         name=name,
         jobs=len(every),
         hours=round(whole / timedelta(hours=1), 3),
-        usd=usd.quantize(_CENTS),
+        usd=sum(priced, Decimal()).quantize(_CENTS) if priced else None,
         spot=round(spot / whole, 3) if whole else 0.0,
+        unpriced_hours=round(unpriced / timedelta(hours=1), 3),
     )
 
 

@@ -14,7 +14,7 @@ from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.reading import QueueView, side_by_side
 from mayfly_cli.operations.stack_view import view_of
 from mayfly_cli.past.changes import MOST as MOST_CHANGES
-from mayfly_cli.past.changes import events_of
+from mayfly_cli.past.changes import begin_of, events_of
 from mayfly_cli.past.reading import MOST, volumes_of
 from mayfly_cli.report.making import Changed, Kept, report_of
 from mayfly_cli.report.result import OperatorReport
@@ -23,12 +23,15 @@ from mayfly_cli.report.result import OperatorReport
 def read_report(
     connection: Connection, since: timedelta, queue: str | None, html: Path | None
 ) -> OperatorReport:
-    """The report since then, and not before records are kept; `html` is the file to write, if any.
+    """The report since then; `html` is the file to write, if any.
+
+    The report begins no earlier than the stack, and than the oldest records that are kept.
 
     Raises UsageError for an unknown queue, and for a file that cannot be written.
     """
     view = view_of(connection, queue)
-    start, history = view.now - min(since, KEEP_CLOSED), connection.history
+    start = begin_of(connection, view.now - min(since, KEEP_CLOSED), view.now)
+    history = connection.history
 
     def kept(each: QueueView) -> Kept:
         name = each.queue

@@ -61,7 +61,7 @@ class OperatorReport:
         for cause in self.failed_launches[:5]:
             failed = f"{count(cause.launches, 'failed launch', 'failed launches')}"
             found += (line(cause.queue, "  ", Span(failed, Mood.BAD), f" {cause.text}"),)
-        spent = sum(row.usd for row in self.cost.rows) + self.cost.idle_pool_usd
+        spent = sum(row.usd or 0 for row in self.cost.rows) + self.cost.idle_pool_usd
         found += (line(f"${spent:.2f}, {count(len(self.changes), 'change')}; {self.cost.prices}"),)
         found += tuple(line(Span(each, Mood.FAINT)) for each in self.left_out)
         said = f"written: {self.file}" if self.file else "the whole report: --html FILE, or --json"

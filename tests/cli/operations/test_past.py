@@ -22,7 +22,7 @@ from mayfly.tick.outcome import Outcome
 from mayfly_cli.listings.reading import read_launches
 from mayfly_cli.operations.reading import QueueView, StackView, read_queue, read_stack
 from mayfly_cli.past.changes import alarm_events
-from mayfly_cli.past.cost import cost_of
+from mayfly_cli.past.cost import Row, cost_of
 from mayfly_cli.past.reading import read_past
 from mayfly_cli.past.volumes import Volumes
 from mayfly_cli.past.waits import waits_of
@@ -52,6 +52,28 @@ def test_the_cost_of_a_job_is_that_of_its_instance_from_binding_to_end() -> None
     assert rows["web"].usd == (Decimal("0.1008") * 8 / 60).quantize(Decimal("0.0001"))
     assert (rows["app"].spot, rows["web"].spot) == (1.0, 0.0)
     assert cost.unpriced_hours > 0
+
+
+def test_a_pipeline_without_a_known_price_is_listed_with_its_hours_and_no_sum() -> None:
+    known = past()
+    for priced, spent, usd in (((), "unknown", None), (known.instances[1:], "$", Decimal())):
+        kept = {each.key for each in priced}
+        some = replace(
+            known,
+            instances=tuple(i if i.key in kept else replace(i, price="") for i in known.instances),
+        )
+        cost = cost_of(some, "pipeline")
+        assert {row.name for row in cost.rows} == {"app", "web"}
+        bare = [row for row in cost.rows if row.usd is None]
+        assert all(row.unpriced_hours == row.hours > 0 for row in bare)
+        assert all(row.spent == "unknown" for row in bare)
+        assert any(row.spent.startswith(spent) for row in cost.rows)
+        assert bool(cost.rows[0].usd is None) is (usd is None)
+
+
+def test_a_sum_that_leaves_hours_out_says_at_least() -> None:
+    row = Row("app", 2, 1.0, Decimal("3.92"), 0.0, unpriced_hours=0.5)
+    assert row.spent == "at least $3.92"
 
 
 def test_the_cost_counts_only_the_time_that_was_asked_for() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -225,3 +225,16 @@ def test_a_report_reaches_back_no_further_than_records_are_kept(in_moto: StackIn
     client.create_stack(StackName="ci", TemplateBody='{"Resources": {}}')
     found = json.loads(in_moto.run("report", "--since", "366d", "--json").out)
     assert found["since"].startswith(f"{NOW - timedelta(days=30):%Y-%m-%d}")
+
+
+def test_a_report_begins_no_earlier_than_its_stack(in_moto: StackInMoto) -> None:
+    client = in_moto.account.client("cloudformation")
+    client.create_stack(StackName="ci", TemplateBody='{"Resources": {}}')
+    made = client.describe_stacks(StackName="ci")["Stacks"][0]["CreationTime"].astimezone(UTC)
+    in_moto.now = made + timedelta(minutes=30)
+    young = json.loads(in_moto.run("report", "--since", "7d", "--json").out)
+    moment = timedelta(milliseconds=1)
+    assert abs(datetime.fromisoformat(young["since"]) - made) < moment
+    in_moto.now = made + timedelta(days=3)
+    old = json.loads(in_moto.run("report", "--since", "1d", "--json").out)
+    assert abs(datetime.fromisoformat(old["since"]) - (made + timedelta(days=2))) < moment
