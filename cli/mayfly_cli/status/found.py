@@ -139,14 +139,16 @@ def _waiting(
     """How many jobs wait, and since when the oldest one has been runnable.
 
     A standing counts jobs without a claim, too, but may be a minute old: jobs that it counts and
-    that have got on since are taken off.
+    that have got on since are taken off. Jobs that a paused queue leaves alone wait, too.
     """
     numbers, times = [len(waiting)], [claim.runnable_at for claim in waiting]
     moved = [claim for claim in known if not claim.state.traits.waits]
     for said in standings:
         gone = [c for c in moved if c.runnable_at <= said.at < _waited_until(c)]
         left = said.waiting - len(gone)
-        numbers.append(left)
+        held = [job.why.since for job in said.left if job.why.code is Code.PAUSED]
+        numbers.append(left + (said.left_total if len(held) == len(said.left) else len(held)))
+        times.extend(held)
         others = said.oldest not in {claim.runnable_at for claim in gone}
         if said.oldest is not None and left > 0 and others:
             times.append(said.oldest)

@@ -15,6 +15,7 @@ from mayfly.records.states import InstanceState
 from mayfly.records.why import Code, why
 from mayfly_cli.explain.result import explain_job
 from mayfly_cli.operations.reasons import remedy
+from mayfly_cli.status.found import queue_status
 from tests.cli.operations.conftest import StackInMoto
 from tests.cli.operations.samples import LEFT, LINT, LONG, RUNNING, WAITING, deploy
 from tests.cli.real_account import one_line
@@ -154,3 +155,26 @@ def test_a_job_without_a_reason_of_its_own_shows_what_holds_back_its_queue(
     assert own.job.why is not None
     assert own.queue_why is None
     assert explain_job(replace(LONG, why=None), RUNNING, view, NOW).queue_why is None
+
+
+@pytest.mark.parametrize(
+    ("codes", "total", "waiting"),
+    [
+        ((Code.PAUSED, Code.PAUSED), 2, 2),
+        ((Code.PAUSED,) * 20, 35, 35),
+        ((Code.RULE_NOT_MET, Code.PAUSED), 2, 1),
+        ((Code.RULE_NOT_MET,), 1, 0),
+        ((), 0, 0),
+    ],
+)
+def test_jobs_that_a_paused_queue_leaves_alone_are_counted_as_waiting(
+    codes: tuple[Code, ...], total: int, waiting: int
+) -> None:
+    left = tuple(
+        replace(LEFT, job=f"job-{number}", why=why(code, "left alone", NOW))
+        for number, code in enumerate(codes)
+    )
+    said = Standing("deploy", "dispatch", NOW, left=left, left_total=total)
+    found = queue_status(replace(deploy(), claims=(), standings=(said,)), (), NOW)
+    assert found.waiting == waiting
+    assert (found.oldest is not None) is bool(waiting)
