@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Mapping
-from queue import Empty, SimpleQueue
-from typing import TypeVar
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
 
 from mayfly_cli.findings import Unknown
+from mayfly_cli.operations.threads import begun
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-AT_ONCE = 16
-"""Reads under way at the same time."""
-
 
 def within(calls: Mapping[Key, Callable[[], Value]], seconds: float) -> dict[Key, Value | Unknown]:
-    """By key: what the call returned; Unknown for a call that raised, or has not ended in time.
-
-    The threads are daemons, because Python waits at its exit for those of a ThreadPoolExecutor, and
-    so for a call that hangs.
-    """
-    waiting, ended = SimpleQueue[Key](), SimpleQueue[tuple[Key, Value | Unknown]]()
-    for key in calls:
-        waiting.put(key)
-
-    def work() -> None:
-        while True:
-            try:
-                key = waiting.get_nowait()
-            except Empty:
-                return
-            ended.put((key, _called(calls[key])))
-
-    for _ in range(min(AT_ONCE, len(calls))):
-        threading.Thread(target=work, daemon=True).start()
-    found: dict[Key, Value | Unknown] = {}
-    until = time.monotonic() + seconds
-    while len(found) < len(calls):
-        try:
-            key, value = ended.get(timeout=max(0.0, until - time.monotonic()))
-        except Empty:
-            break
-        found[key] = value
-    return {key: found.get(key, Unknown(f"no answer within {seconds:g} s")) for key in calls}
+    """By key: what the call returned; Unknown for a call that raised, or has not ended in time."""
+    futures = begun(list(calls.values()))
+    wait(futures, timeout=seconds)
+    return {key: _read(each, seconds) for key, each in zip(calls, futures, strict=True)}
 
 
-def _called(call: Callable[[], Value]) -> Value | Unknown:
+def _read(future: Future[Any], seconds: float) -> Any:
+    if not future.done():
+        return Unknown(f"no answer within {seconds:g} s")
     try:
-        return call()
+        return future.result()
     except Exception as error:  # noqa: BLE001 - whatever a read raises, its subject is unknown
         return Unknown(f"cannot be read: {type(error).__name__}: {error}")

@@ -7,13 +7,12 @@ Queues are read side by side, because each answer takes a network's round trip.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.errors import Misconfigured
@@ -37,9 +36,7 @@ from mayfly.records.states import (
     InstanceState,
 )
 from mayfly.records.why import Why, in_order
-
-AT_ONCE = 16
-"""Reads under way at the same time."""
+from mayfly_cli.operations.threads import begun
 
 Given = TypeVar("Given")
 Read = TypeVar("Read")
@@ -171,33 +168,10 @@ def launches_once(*reads: Iterable[Launch]) -> tuple[Launch, ...]:
 
 
 def side_by_side(call: Callable[[Given], Read], given: Sequence[Given]) -> list[Read]:
-    """The results in the order of what was given. Raises the first error that a call raises.
-
-    The threads are daemons, because Python waits at its exit for those of a ThreadPoolExecutor: a
-    call that hangs would hold up the end after an error, or after Ctrl-C.
-    """
-    waiting = SimpleQueue[tuple[int, Given]]()
-    ended = SimpleQueue[tuple[int, Read | None, BaseException | None]]()
-    for pair in enumerate(given):
-        waiting.put(pair)
-
-    def work() -> None:
-        while True:
-            try:
-                number, each = waiting.get_nowait()
-            except Empty:
-                return
-            try:
-                ended.put((number, call(each), None))
-            except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
-                ended.put((number, None, error))
-
-    for _ in range(min(AT_ONCE, len(given))):
-        Thread(target=work, daemon=True).start()
-    found: dict[int, Any] = {}
-    while len(found) < len(given):
-        number, value, error = ended.get()
-        if error is not None:
+    """The results in the order of what was given. Raises the first error that a call raises."""
+    futures = begun([partial(call, each) for each in given])
+    ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in ended:
+        if (error := future.exception()) is not None:
             raise error
-        found[number] = value
-    return [found[number] for number in range(len(given))]
+    return [future.result() for future in futures]
