@@ -34,6 +34,16 @@ _ADVICE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class QueueHealth:
+    """What the doctor found about one queue."""
+
+    queue: str
+    findings: tuple[Finding, ...]
+    deployment: tuple[Finding, ...]
+    """Preflight's findings, with the values of the deployed stacks."""
+
+
+@dataclass(frozen=True, slots=True)
 class NotLookedAt:
     """Subjects that could not be read."""
 

@@ -11,7 +11,13 @@ from typing import Any
 from mayfly.config.paths import unknown_paths
 from mayfly.config.problem import printable
 from mayfly.records.model import Stray
-from mayfly_cli.doctor.deployment import NotLookedAt, not_looked_at, of_control, of_queue
+from mayfly_cli.doctor.deployment import (
+    NotLookedAt,
+    QueueHealth,
+    not_looked_at,
+    of_control,
+    of_queue,
+)
 from mayfly_cli.doctor.screen import document
 from mayfly_cli.doctor.survey import Survey
 from mayfly_cli.findings import Finding, Unknown, Verdict, ok, unknown, warning, wrong
@@ -24,16 +30,6 @@ from mayfly_cli.status.found import buildkite_word
 QUIET = timedelta(minutes=5)
 """A function with reasons about a queue writes them once a minute; longer silence is a fault."""
 _MAY_NOT = re.compile(r"may not ([a-z0-9-]+:[A-Za-z]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class QueueHealth:
-    """What the doctor found about one queue."""
-
-    queue: str
-    findings: tuple[Finding, ...]
-    deployment: tuple[Finding, ...]
-    """Preflight's findings, with the values of the deployed stacks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
 
 from mayfly.scrubbing import scrub
-from mayfly_cli.doctor.deployment import NotLookedAt
+from mayfly_cli.doctor.deployment import NotLookedAt, QueueHealth
 from mayfly_cli.findings import Finding, Verdict
 from mayfly_cli.operations.screen import (
     Block,
@@ -29,19 +28,8 @@ _MOODS = {
 }
 
 
-class OfQueue(Protocol):
-    """The findings about one queue."""
-
-    @property
-    def queue(self) -> str: ...  # noqa: D102 - as the protocol says
-    @property
-    def findings(self) -> Sequence[Finding]: ...  # noqa: D102
-    @property
-    def deployment(self) -> Sequence[Finding]: ...  # noqa: D102
-
-
 def document(
-    findings: Sequence[Finding], queues: Sequence[OfQueue], left: Sequence[NotLookedAt]
+    findings: Sequence[Finding], queues: Sequence[QueueHealth], left: Sequence[NotLookedAt]
 ) -> Document:
     """One row a finding, what to do, and what was not looked at.
 
@@ -69,7 +57,7 @@ def _row(subject: str, finding: Finding) -> tuple[Cell, ...]:
     return subject, verdict, scrub(finding.detail)
 
 
-def _good(queue: OfQueue) -> str:
+def _good(queue: QueueHealth) -> str:
     """What is well: of the records by name, of the deployment by number."""
     own = [f"{f.subject} {f.detail}" for f in queue.findings if f.verdict is Verdict.OK]
     deployed = sum(1 for each in queue.deployment if each.verdict is Verdict.OK)
