@@ -90,19 +90,25 @@ def read_changes(connection: Connection, since: timedelta) -> Changes:
     now, history = connection.clock(), connection.history
     start = now - since
     found = read_all(lambda after: history.changes(start, now, after), MOST)
-    events = events_of(connection, found.records, start)
+    events = events_of(connection, stack_of(connection), found.records, start)
     return Changes(connection.stack, now, start, events, found.complete)
 
 
 def events_of(
-    connection: Connection, changes: Iterable[ParameterChange], start: datetime
+    connection: Connection,
+    stack: Mapping[str, Any],
+    changes: Iterable[ParameterChange],
+    start: datetime,
 ) -> tuple[Event, ...]:
-    """These changes, with specs, alarms and deployments since the start, the latest first."""
+    """These changes, with specs, alarms and deployments since the start, the latest first.
+
+    `stack` is what `stack_of` has read.
+    """
     events = [
         *(_of_parameter(each, connection.stack) for each in changes),
         *_specs(connection, start),
         *alarm_events(connection.alarms(), start),
-        *_deployments(connection, start),
+        *_deployments(stack, start),
     ]
     return tuple(sorted(events, key=lambda each: (each.at, each.name), reverse=True))
 
@@ -147,22 +153,22 @@ def _is_new(alarm: Mapping[str, Any]) -> bool:
     return bool(early and alarm["StateValue"] != "ALARM")
 
 
-def begin_of(connection: Connection, start: datetime, now: datetime) -> datetime:
-    """The start, or the time at which CloudFormation made the stack, whichever is later."""
-    made: datetime = _stack(connection)["CreationTime"].astimezone(UTC)
-    return max(start, made) if made < now else start
-
-
-def _stack(connection: Connection) -> Mapping[str, Any]:
+def stack_of(connection: Connection) -> Mapping[str, Any]:
+    """The control plane's stack, as CloudFormation shows it."""
     client = connection.account.client("cloudformation")
     (stack,) = client.describe_stacks(StackName=connection.stack)["Stacks"]
     found: Mapping[str, Any] = stack
     return found
 
 
-def _deployments(connection: Connection, start: datetime) -> list[Event]:
-    stack = _stack(connection)
+def begin_of(stack: Mapping[str, Any], start: datetime, now: datetime) -> datetime:
+    """The start, or the time at which CloudFormation made the stack, whichever is later."""
+    made: datetime = stack["CreationTime"].astimezone(UTC)
+    return max(start, made) if made < now else start
+
+
+def _deployments(stack: Mapping[str, Any], start: datetime) -> list[Event]:
     when = (stack.get("LastUpdatedTime") or stack["CreationTime"]).astimezone(UTC)
     if when < start:
         return []
-    return [Event(when, "deployment", connection.stack, None, stack["StackStatus"], "")]
+    return [Event(when, "deployment", stack["StackName"], None, stack["StackStatus"], "")]

@@ -14,7 +14,7 @@ from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.reading import QueueView, side_by_side
 from mayfly_cli.operations.stack_view import view_of
 from mayfly_cli.past.changes import MOST as MOST_CHANGES
-from mayfly_cli.past.changes import begin_of, events_of
+from mayfly_cli.past.changes import begin_of, events_of, stack_of
 from mayfly_cli.past.reading import MOST, volumes_of
 from mayfly_cli.report.making import Changed, Kept, report_of
 from mayfly_cli.report.result import OperatorReport
@@ -30,7 +30,8 @@ def read_report(
     Raises UsageError for an unknown queue, and for a file that cannot be written.
     """
     view = view_of(connection, queue)
-    start = begin_of(connection, view.now - min(since, KEEP_CLOSED), view.now)
+    stack = stack_of(connection)
+    start = begin_of(stack, view.now - min(since, KEEP_CLOSED), view.now)
     history = connection.history
 
     def kept(each: QueueView) -> Kept:
@@ -43,7 +44,7 @@ def read_report(
         )
 
     changes = read_all(lambda after: history.changes(start, view.now, after), MOST_CHANGES)
-    events = events_of(connection, changes.records, start)
+    events = events_of(connection, stack, changes.records, start)
     changed = Changed(
         parameters={name: each.value for name, each in connection.parameters.all().items()},
         changes=changes,
