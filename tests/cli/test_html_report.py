@@ -141,8 +141,8 @@ def test_hours_have_their_place_and_changes_are_marks_within_the_time() -> None:
     report = of_operators()
     hours = report.sections[0]
     assert isinstance(hours, Hours)
-    assert [hours.x(each.at) for each in hours.marks] == [10.417, 41.667]
-    late = Change(hours.ends + HOUR, "bob", "x", "1", "2")
+    assert [hours.axis.x(each.at) for each in hours.marks] == [10.417, 41.667]
+    late = Change(hours.axis.ends + HOUR, "bob", "x", "1", "2")
     assert replace(hours, changes=(late,)).marks == ()
     text = page(report)
     bars = [a for tag, a in Elements(text).found if a.get("class") == "waiting"]

@@ -57,6 +57,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Axis:
+    """The time that a chart of hours shows."""
+
+    begins: datetime
+    ends: datetime
+
+    def has(self, at: datetime) -> bool:
+        """Whether the instant is on the axis."""
+        return self.begins <= at <= self.ends
+
+    def x(self, at: datetime) -> float:
+        """The place of an instant, in percent."""
+        return round(100 * ((at - self.begins) / (self.ends - self.begins)), 3)
+
+
+@dataclass(frozen=True, slots=True)
 class Hours:
     """Queues by hour, with changes as marks on the axis of time."""
 
@@ -66,32 +82,25 @@ class Hours:
     changes: tuple[Change, ...] = ()
 
     @property
-    def begins(self) -> datetime:
-        """The first hour of all queues. Raises ValueError without an hour."""
-        return min(hour.begins for queue in self.queues for hour in queue.hours)
-
-    @property
-    def ends(self) -> datetime:
-        """The end of the last hour of all queues. Raises ValueError without an hour."""
-        return max(hour.begins for queue in self.queues for hour in queue.hours) + HOUR
-
-    def x(self, at: datetime) -> float:
-        """The place of an instant on the axis, in percent."""
-        return round(100 * ((at - self.begins) / (self.ends - self.begins)), 3)
+    def axis(self) -> Axis:
+        """From the first hour of all queues to the end of the last. ValueError without an hour."""
+        every = [hour.begins for queue in self.queues for hour in queue.hours]
+        return Axis(min(every), max(every) + HOUR)
 
     @property
     def marks(self) -> tuple[Change, ...]:
         """The changes within the axis."""
-        return tuple(each for each in self.changes if self.begins <= each.at <= self.ends)
+        axis = self.axis
+        return tuple(each for each in self.changes if axis.has(each.at))
 
     @property
     def labels(self) -> tuple[tuple[float, str], ...]:
         """Places of the marks' labels in percent, and their texts: `4`, or `4-9` for a crowd."""
-        crowds: list[tuple[float, int, int]] = []
+        axis, crowds = self.axis, list[tuple[float, int, int]]()
         for number, change in enumerate(self.changes, 1):
-            if change not in self.marks:
+            if not axis.has(change.at):
                 continue
-            at = self.x(change.at)
+            at = axis.x(change.at)
             if crowds and at - crowds[-1][0] < _APART:
                 begin, first, _ = crowds[-1]
                 crowds[-1] = (begin, first, number)
