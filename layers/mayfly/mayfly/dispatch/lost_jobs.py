@@ -1,8 +1,9 @@
 """Tells the pages of jobs whose machine ended while an agent had them, minutes before Buildkite.
 
-Buildkite takes notes for jobs in every state until 300 s after their end (its documentation of the
-Stacks API, "Create stack notifications", constraints). It misses an agent for 3 minutes, and then
-gives the job the exit status -1 (buildkite/docs, agent lifecycle, "lost").
+Buildkite takes notes for jobs in every state until 300 s after the end of a job (documentation of
+Buildkite's Stacks API, "Create stack notifications", constraints). Buildkite waits 3 minutes for an
+agent that is silent, and then gives the job the exit status -1 (buildkite/docs, agent lifecycle,
+"lost").
 """
 
 from __future__ import annotations
