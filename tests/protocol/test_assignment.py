@@ -12,6 +12,8 @@ import pytest
 
 from mayfly_protocol.agent_settings import REFUSED
 from mayfly_protocol.assignment import Assignment, parse, to_row
+from mayfly_protocol.grants import Grants, Role, Secrets
+from mayfly_protocol.job_facts import JobFacts
 from mayfly_protocol.words import Imds, Root
 from tests.protocol.proof_settings import PROOF_SETTINGS
 
@@ -36,9 +38,17 @@ FULL = Assignment(
 PLAIN = replace(
     FULL, endpoint="", imds=Imds.SUPERVISOR, root=Root.NO, rules=(), repository=None, config=""
 )
+FACTS = JobFacts(organization="acme", pipeline="web", build="7")
+GRANTED = replace(
+    PLAIN,
+    grants=Grants(
+        FACTS, Secrets("/vendors/buildkite/deploy"), role=Role("arn:aws:iam::1:role/x", 900)
+    ),
+)
+"""A job that is root gets no grants, so no sample has everything."""
 
 
-@pytest.mark.parametrize("assignment", [FULL, PLAIN], ids=["full", "plain"])
+@pytest.mark.parametrize("assignment", [FULL, PLAIN, GRANTED], ids=["full", "plain", "granted"])
 def test_an_assignment_is_read_as_it_was_written(assignment: Assignment) -> None:
     sent = json.loads(json.dumps(to_row(assignment)))
     assert parse(sent, BOOT, QUEUE) == assignment
@@ -58,10 +68,33 @@ def test_every_value_of_root_survives_writing_and_parsing(root: Root) -> None:
     assert parse(to_row(assignment), BOOT, QUEUE).root is root
 
 
-def test_the_full_sample_fills_every_field() -> None:
+def test_the_samples_fill_every_field() -> None:
     silent = [each.name for each in fields(FULL) if not getattr(FULL, each.name)]
-    assert not silent
-    assert [each.name for each in fields(FULL) if each.default is not MISSING] == ["token"]
+    assert silent == ["grants"]
+    assert GRANTED.grants
+    defaults = [each.name for each in fields(FULL) if each.default is not MISSING]
+    assert defaults == ["grants", "token"]
+
+
+def test_a_host_that_knows_no_grants_refuses_an_assignment_with_grants() -> None:
+    assert (to_row(PLAIN)["protocol"], to_row(GRANTED)["protocol"]) == (1, 2)
+
+
+@pytest.mark.parametrize(("of", "protocol"), [(PLAIN, 2), (GRANTED, 1), (PLAIN, 3), (GRANTED, "2")])
+def test_an_assignment_whose_protocol_and_grants_disagree_is_refused(
+    of: Assignment, protocol: object
+) -> None:
+    with pytest.raises(ValueError, match="protocol"):
+        parse({**to_row(of), "protocol": protocol}, BOOT, QUEUE)
+
+
+@pytest.mark.parametrize(
+    ("imds", "root"), [(Imds.JOB, Root.NO), (Imds.OFF, Root.YES), (Imds.OFF, Root.DOCKER)]
+)
+def test_a_job_that_could_take_other_jobs_secrets_gets_none(imds: Imds, root: Root) -> None:
+    sent = to_row(replace(GRANTED, imds=imds, root=root))
+    with pytest.raises(ValueError, match="could take those of other jobs"):
+        parse(sent, BOOT, QUEUE)
 
 
 def attributes(package: str) -> set[str]:

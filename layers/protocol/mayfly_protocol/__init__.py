@@ -8,3 +8,6 @@ start-up time.
 
 PROTOCOL = 1
 """Version of assignments, reports and user data. Hosts refuse any other version."""
+
+GRANTS_PROTOCOL = 2
+"""Version of assignments with grants. A host that knows no grants refuses such an assignment."""

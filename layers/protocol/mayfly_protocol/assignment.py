@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mayfly_protocol import PROTOCOL
+from mayfly_protocol import GRANTS_PROTOCOL, PROTOCOL, grants
 from mayfly_protocol.agent_settings import refusal
 from mayfly_protocol.grace import grace_seconds
+from mayfly_protocol.grants import Grants
 from mayfly_protocol.words import Imds, Root
 
 _JOB = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -38,6 +39,8 @@ class Assignment:
     """The repository that the job must have; None: any repository."""
     config: str
     """Lines of the agent's configuration file."""
+    grants: Grants | None = None
+    """What the job is given besides its machine; None: nothing."""
     token: str = field(default="", repr=False)
     """A token that can acquire this job and nothing else. Empty until dispatch mints it."""
 
@@ -46,8 +49,10 @@ def to_row(assignment: Assignment) -> dict[str, object]:
     """The value of the row's `assignment` attribute. Raises ValueError without a token."""
     if not assignment.token:
         raise ValueError("an assignment without its token")
+    given = {} if assignment.grants is None else {"grants": assignment.grants.to_row()}
     return {
-        "protocol": PROTOCOL,
+        # A host that knows no grants would run the job without them: it must refuse the job.
+        "protocol": GRANTS_PROTOCOL if given else PROTOCOL,
         "job": assignment.job,
         "token": assignment.token,
         "boot": assignment.boot,
@@ -60,6 +65,7 @@ def to_row(assignment: Assignment) -> dict[str, object]:
         "max_minutes": assignment.max_minutes,
         "policy": {"rules": list(assignment.rules), "repository": assignment.repository},
         "config": assignment.config,
+        **given,
     }
 
 
@@ -70,10 +76,11 @@ def parse(found: object, boot: str, queue: str) -> Assignment:
     """
     if not isinstance(found, Mapping):
         raise ValueError("the assignment is not an object")  # noqa: TRY004 - one error for all
-    if found.get("protocol") != PROTOCOL:
+    if found.get("protocol") not in (PROTOCOL, GRANTS_PROTOCOL):
         # In another protocol the fields may have other meanings: read none of them.
         raise ValueError(
-            f"the assignment has protocol {found.get('protocol')!r}, this host knows {PROTOCOL}"
+            f"the assignment has protocol {found.get('protocol')!r}, this host knows {PROTOCOL} "
+            f"and {GRANTS_PROTOCOL}"
         )
     if found.get("boot") != boot:
         raise ValueError("the assignment is for another boot than this one")
@@ -93,15 +100,30 @@ def parse(found: object, boot: str, queue: str) -> Assignment:
         rules=rules,
         repository=repository,
         config=_text(found, "config", empty=True),
+        grants=_grants(found),
         token=_text(found, "token"),
     )
     _check(assignment)
     return assignment
 
 
+def _grants(found: Mapping[str, Any]) -> Grants | None:
+    """What the job is given. Raises ValueError where the protocol says something and has none."""
+    if (found["protocol"] == GRANTS_PROTOCOL) != ("grants" in found):
+        raise ValueError("the assignment's grants do not agree with its protocol")
+    return grants.parse(found["grants"]) if "grants" in found else None
+
+
 def _check(assignment: Assignment) -> None:
     if not _JOB.fullmatch(assignment.job):
         raise ValueError("the assignment's job is not a UUID")
+    reach = assignment.imds is Imds.JOB or assignment.root.in_effect
+    given = assignment.grants
+    if given is not None and reach and (given.secrets is not None or given.role is not None):
+        raise ValueError(
+            f"the assignment has secrets or a role, and with imds: {assignment.imds} and root: "
+            f"{assignment.root} the job could take those of other jobs"
+        )
     if assignment.root.in_effect and assignment.imds is Imds.SUPERVISOR:
         raise ValueError(
             f"the assignment has imds: supervisor and root: {assignment.root}, so that the job "
