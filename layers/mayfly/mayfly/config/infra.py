@@ -64,6 +64,11 @@ class Infra(BaseModel):
     """ARN of the queue's stack; empty where a stack of an earlier version published this."""
     root_volume_gib: Annotated[int, Field(ge=0)] = 0
     """Size of an instance's root volume in GiB; 0 where an earlier version published this."""
+    secrets_path: Annotated[str, StringConstraints(pattern=r"^(|(/[A-Za-z0-9_.-]+)+)$")] = ""
+    """Folder of the SSM parameters that the sandbox role may read and decrypt, without a slash at
+    the end, as `/vendors/buildkite/deploy`; empty: none."""
+    job_role_path: Annotated[str, StringConstraints(pattern=r"^(|/([A-Za-z0-9_+=,.@-]+/)+)$")] = ""
+    """Path of the roles that the sandbox role may assume for jobs, as `/ci/`; empty: none."""
 
     @classmethod
     def parse(cls, queue: str, stack: str, text: str) -> Infra:
