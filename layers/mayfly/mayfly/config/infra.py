@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
 )
 
+from mayfly.config.folders import why_no_job_role_path, why_no_secrets_path
 from mayfly.errors import Misconfigured
 from mayfly_protocol import PROTOCOL
 
@@ -23,6 +24,7 @@ Architecture = Annotated[str, StringConstraints(pattern=r"^(x86_64|arm64)$")]
 Subnet = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+$")]
 _PARTITIONS = "aws|aws-cn|aws-us-gov"
 _NAME = r"[A-Za-z0-9_+=,.@-]{1,128}"
+_KEY = rf"^(|arn:(?:{_PARTITIONS}):kms:[a-z0-9-]+:[0-9]{{12}}:key/[A-Za-z0-9-]+)$"
 
 
 def _supported(protocol: int) -> int:
@@ -64,11 +66,15 @@ class Infra(BaseModel):
     """ARN of the queue's stack; empty where a stack of an earlier version published this."""
     root_volume_gib: Annotated[int, Field(ge=0)] = 0
     """Size of an instance's root volume in GiB; 0 where an earlier version published this."""
-    secrets_path: Annotated[str, StringConstraints(pattern=r"^(|(/[A-Za-z0-9_.-]+)+)$")] = ""
-    """Folder of the SSM parameters that the sandbox role may read and decrypt, without a slash at
-    the end, as `/vendors/buildkite/deploy`; empty: none."""
-    job_role_path: Annotated[str, StringConstraints(pattern=r"^(|/([A-Za-z0-9_+=,.@-]+/)+)$")] = ""
-    """Path of the roles that the sandbox role may assume for jobs, as `/ci/`; empty: none."""
+    secrets_path: str = ""
+    """Folder of Parameter Store that the sandbox role may read, as `/vendors/buildkite/deploy`;
+    empty: none, or a stack of an earlier version."""
+    secrets_key: Annotated[str, StringConstraints(pattern=_KEY)] = ""
+    """ARN of the KMS key that encrypts the secrets; empty: the account's own `aws/ssm`, any key of
+    the account, or no secrets."""
+    job_role_path: str = ""
+    """Path of the roles, of any account, that the sandbox role may assume, as `/ci/`; empty: none,
+    or a stack of an earlier version."""
 
     @classmethod
     def parse(cls, queue: str, stack: str, text: str) -> Infra:
@@ -115,3 +121,11 @@ def _foreign_fields(infra: Infra, queue: str, stack: str) -> Iterator[str]:
     if infra.bootstrap_role_id == infra.sandbox_role_id:
         # The proof is a write under the sandbox role's id: with one id it would prove nothing.
         yield "bootstrap_role_id and sandbox_role_id are the same"
+    # What a stack publishes here gives no right: the policies of its sandbox role do. So two queues
+    # may name one folder, as queues of two architectures do that run the same pipelines.
+    if infra.secrets_path and (why := why_no_secrets_path(infra.secrets_path)):
+        yield f"secrets_path: {why}"
+    if infra.job_role_path and (why := why_no_job_role_path(infra.job_role_path)):
+        yield f"job_role_path: {why}"
+    if infra.secrets_key and not infra.secrets_path:
+        yield "secrets_key: a key without a secrets_path"
