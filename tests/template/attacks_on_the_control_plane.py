@@ -145,6 +145,37 @@ SECRETS: list[Row] = [
     ("use the key of root volumes", "kms:CreateGrant kms:Decrypt", KEY, TAGGED),
 ]
 
+OWN_SECRETS_PATH = f"{SSM}/vendors/buildkite/linux"
+OWN_SECRET = f"{OWN_SECRETS_PATH}/app/env/token"
+OWN_SECRETS: list[Row] = [
+    # Of a queue with SecretsPath. Set-up reads none of them, a job's credentials change none.
+    (
+        "change the queue's secrets, or read older ones",
+        (
+            "ssm:AddTagsToResource ssm:DeleteParameter ssm:DeleteParameters ssm:GetParameterHistory"
+            " ssm:LabelParameterVersion ssm:PutParameter ssm:PutResourcePolicy"
+        ),
+        OWN_SECRET,
+        UNTAGGED,
+    ),
+]
+SECRETS_OF_JOBS: list[Row] = [
+    (
+        "read the queue's secrets",
+        "ssm:GetParameter ssm:GetParameters ssm:GetParametersByPath",
+        OWN_SECRET,
+        UNTAGGED,
+    ),
+    ("list the queue's secrets", "ssm:GetParametersByPath", OWN_SECRETS_PATH, UNTAGGED),
+    ("list the queue's secrets by a slash", "ssm:GetParametersByPath", f"{OWN_SECRETS_PATH}/", {}),
+    (
+        "decrypt the queue's secrets, or encrypt them again under an own key",
+        "kms:Decrypt kms:ReEncryptFrom",
+        KEY,
+        {"kms:EncryptionContext:PARAMETER_ARN": OWN_SECRET},
+    ),
+]
+
 CONFIGURATION: list[Row] = [
     (
         f"change or list {what}",

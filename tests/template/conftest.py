@@ -97,7 +97,12 @@ def full_queue(queue_template: dict[str, Any], stored: dict[str, str]) -> Resour
         "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary",
         "RootVolumeKey": "arn:aws:kms:eu-west-1:123456789012:key/1",
         "SandboxPolicies": "arn:aws:iam::123456789012:policy/a,arn:aws:iam::123456789012:policy/b",
+        "JobRolePath": "/ci/linux/",
         "SandboxRoleName": "linux-jobs",
+        "SecretsKey": "own",
+        "SecretsKeyAdministrators": "arn:aws:iam::123456789012:role/platform/*",
+        "SecretsOwners": "arn:aws:iam::123456789012:role/people/secrets-owner",
+        "SecretsPath": "/vendors/buildkite/linux",
         "ScriptPrefix": "acme-ci/bootstrap/",
         "SecurityGroups": "sg-1,sg-2",
     }

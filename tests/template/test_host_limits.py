@@ -16,8 +16,10 @@ from tests.template.attacks_on_the_control_plane import (
     CONFIGURATION,
     CONTROL_PLANE,
     IDENTITY,
+    OWN_SECRETS,
     RECORDS,
     SECRETS,
+    SECRETS_OF_JOBS,
 )
 from tests.template.test_host_rights import (
     ATTACHED,
@@ -68,6 +70,19 @@ def test_no_attached_policy_lets_a_host_touch_the_scripts_place(
     full_queue: Resources, kind: str, row: Row
 ) -> None:
     assert not survivors(full_queue, kind, row)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("row", OWN_SECRETS, ids=ids(OWN_SECRETS))
+def test_no_attached_policy_lets_a_host_of_a_queue_with_secrets(
+    full_queue: Resources, kind: str, row: Row
+) -> None:
+    assert not survivors(full_queue, kind, row)
+
+
+@pytest.mark.parametrize("row", SECRETS_OF_JOBS, ids=ids(SECRETS_OF_JOBS))
+def test_no_attached_policy_lets_set_up(full_queue: Resources, row: Row) -> None:
+    assert not survivors(full_queue, "Bootstrap", row)
 
 
 READS: list[Row] = [
@@ -206,7 +221,7 @@ def test_each_deny_holds_a_case_that_nothing_else_holds(full_queue: Resources, k
     script = [("", actions, resource, keys) for _, actions, resource, keys in NEIGHBOURS]
     requests = [
         Request(action, resource, role_context(kind) | keys)
-        for _, actions, resource, keys in [*ROWS, *SCRIPT, *READS, *table, *script]
+        for _, actions, resource, keys in [*ROWS, *SCRIPT, *OWN_SECRETS, *READS, *table, *script]
         for action in actions.split()
     ]
     administrator = ATTACHED["AdministratorAccess"]

@@ -144,11 +144,22 @@ def test_bootstrap_may_read_only_what_a_boot_needs(full_queue: Resources) -> Non
         assert decide(request, statements).allowed is allowed, resource
 
 
-def test_the_sandbox_role_alone_may_use_only_the_mailbox(full_queue: Resources) -> None:
-    statements = role_statements(full_queue, "Sandbox")
+def test_the_sandbox_role_alone_may_use_only_the_mailbox(queue: Resources) -> None:
+    statements = role_statements(queue, "Sandbox")
     allowed = [s for s in statements if s["Effect"] == "Allow"]
     assert {s["Action"] for s in allowed} == {"dynamodb:UpdateItem", "dynamodb:GetItem"}
     assert {s["Resource"] for s in allowed} == {MAILBOX}
+
+
+def test_with_secrets_and_roles_the_sandbox_role_may_reach_these_besides(
+    full_queue: Resources,
+) -> None:
+    allowed = [s for s in role_statements(full_queue, "Sandbox") if s["Effect"] == "Allow"]
+    assert {s["Sid"] for s in allowed} - {"WriteReport", "ReadAssignment"} == {
+        "AssumeJobRoles",
+        "DecryptSecrets",
+        "ReadSecrets",
+    }
 
 
 HOST_REQUESTS: list[tuple[str, str, str, Context]] = [

@@ -16,6 +16,10 @@ PLACES = [
     ("host-limits.yaml", ""),
     ("launch-template.yaml", "ARCHITECTURE=Arm64"),
     ("launch-template.yaml", "ARCHITECTURE=X8664"),
+    ("no-token-by-path.yaml", ""),
+    ("no-token-by-path.yaml", ""),
+    ("no-token.yaml", ""),
+    ("no-token.yaml", ""),
     ("report-right.yaml", ""),
     ("report-right.yaml", ""),
 ]

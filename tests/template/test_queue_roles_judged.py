@@ -22,6 +22,7 @@ Resources = dict[str, dict[str, Any]]
 KINDS = ("bootstrap", "sandbox")
 AWS = json.loads(aws_managed_policies_data)
 SCRIPTS = "acme-ci/bootstrap/"
+FOLDER = "/vendors/buildkite/linux"
 ANY_ROLE = f"arn:aws:iam::{ACCOUNT}:role/*"
 
 
@@ -44,7 +45,7 @@ def a_role(
 
 def reasons(kind: str, role: Role) -> list[str]:
     token = "/buildkite/mayfly/agent-token"
-    place = Place(role.arn, role.id, REGION, "acme", "linux", token, SCRIPTS)
+    place = Place(role.arn, role.id, REGION, "acme", "linux", token, SCRIPTS, FOLDER)
     return list(why_refused(kind, role, place))
 
 
@@ -243,6 +244,37 @@ def test_a_grant_with_a_condition_or_a_name_is_found(
     (told,) = reasons("sandbox", a_role(full_queue, "sandbox", grant, denies=False))
     assert effect in told
     assert reasons("sandbox", a_role(full_queue, "sandbox", grant)) == []
+
+
+SECRETS = f"arn:aws:ssm:*:*:parameter{FOLDER}"
+OF_SECRETS = [
+    ("ssm:GetParameter", f"{SECRETS}/*"),
+    ("ssm:GetParameters", f"{SECRETS}/a-*/env/*"),
+    ("ssm:GetParametersByPath", SECRETS),
+    ("ssm:GetParametersByPath", "arn:aws:ssm:*:*:parameter/vendors"),
+    ("ssm:GetParametersByPath", "arn:aws:ssm:*:*:parameter/vendors/"),
+]
+
+
+@pytest.mark.parametrize(("action", "resource"), OF_SECRETS)
+def test_set_up_that_could_read_the_secrets_of_jobs_is_refused(
+    full_queue: Resources, action: str, resource: str
+) -> None:
+    grant = a_policy("Allow", action, resource)
+    (told,) = reasons("bootstrap", a_role(full_queue, "bootstrap", grant, denies=False))
+    assert f"read the secrets of the queue's jobs ({action}" in told
+    assert told.endswith(UNCHANGED)
+    assert reasons("bootstrap", a_role(full_queue, "bootstrap", grant)) == []
+    assert reasons("sandbox", a_role(full_queue, "sandbox", grant, denies=False)) == []
+
+
+def test_a_stale_folder_of_secrets_in_the_denies_of_set_up_is_found(full_queue: Resources) -> None:
+    """What the stack publishes is another folder than the one that its Denies name."""
+    role = a_role(full_queue, "bootstrap", a_policy("Allow", "ssm:GetParameter", "*"))
+    token = "/buildkite/mayfly/agent-token"
+    place = Place(role.arn, role.id, REGION, "acme", "linux", token, SCRIPTS, "/vendors/other")
+    (told,) = why_refused("bootstrap", role, place)
+    assert "read the secrets of the queue's jobs" in told
 
 
 EC2 = "ec2.amazonaws.com"

@@ -8,6 +8,13 @@ from typing import Any
 
 import pytest
 
+from mayfly.config.folders import (
+    LONGEST_ROLE_PATH,
+    LONGEST_SECRETS_PATH,
+    why_no_job_role_path,
+    why_no_secrets_path,
+)
+from mayfly.config.infra import Infra
 from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
 
 Resources = dict[str, dict[str, Any]]
@@ -29,6 +36,38 @@ LOGICAL_IDS = {
 }
 ALARMS = ("HostsFail", "JobsWaitTooLong", "NoCapacity", "QueueProblemsFound")
 IAM = f"arn:aws:iam::{ACCOUNT}"
+FOLDERS = [
+    *("/vendors/buildkite/linux", "/secrets", f"/{'x' * 63}", f"/{'x' * 64}", "/a" * 11, "/a" * 12),
+    *(
+        "/mayfly",
+        "/mayfly-infra/acme",
+        "/mayflyx",
+        "/x/mayfly",
+        "/Mayfly",
+        "/aws",
+        "/Aws/x",
+        "/SSM",
+    ),
+    *("/buildkite", "/buildkite/mayfly", "/buildkite/mayfly/x", "/buildkite/mayflies"),
+    *(
+        "/buildkitex",
+        "/buildkite/x",
+        "/",
+        "//",
+        "/x/",
+        "x",
+        "/x/*",
+        "/x?",
+        "/x/${y}",
+        "/x y",
+        "/x\n",
+    ),
+]
+ROLE_PATHS = [
+    *("/ci/", "/teams/ci/", f"/{'x' * 126}/", f"/{'x' * 127}/", "/", "/ci", "ci/", "//", "/ci//"),
+    *("/mayfly/", "/mayfly/acme/", "/mayflies/", "/aws-reserved/sso/", "/aws-service-role/x/"),
+    *("/ci/*/", "/c?/", "/c i/", "/ci/\n", "/ci/mayfly/"),
+]
 STACK_UUID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -44,8 +83,9 @@ def tags(resources: Resources, template: str) -> dict[str, dict[str, str]]:
     }
 
 
-def test_the_logical_ids_are_unchanged(queue: Resources) -> None:
+def test_the_logical_ids_are_unchanged(queue: Resources, full_queue: Resources) -> None:
     assert set(queue) == LOGICAL_IDS
+    assert set(full_queue) == LOGICAL_IDS | {"QueueSecretsKey", "SecretsOwnersPolicy"}
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values())
@@ -166,6 +206,9 @@ def test_inline_policies_fit_into_a_role_with_the_longest_names(
         "QueueKey": "q" * 100,
         "SandboxRoleName": "r" * 64,
         "ScriptPrefix": f"{'b' * 63}/{'p' * 200}/",
+        "SecretsPath": f"/{'s' * (LONGEST_SECRETS_PATH - 1)}",
+        "SecretsKey": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/mrk-{'0' * 32}",
+        "JobRolePath": f"/{'j' * (LONGEST_ROLE_PATH - 2)}/",
     }
     stored = {
         f"/mayfly-infra/{stack}/token-parameter": "/" + "t" * 255,
@@ -187,6 +230,31 @@ def test_longer_names_than_the_policies_have_room_for_are_refused(
     assert not re.fullmatch(prefix, f"bucket/{'p' * 201}/")
     assert re.fullmatch(token, "/" + "t" * 255)
     assert not re.fullmatch(token, "/" + "t" * 256)
+
+
+@pytest.mark.parametrize("path", FOLDERS)
+def test_the_stack_takes_the_folders_that_the_control_plane_takes(
+    queue_template: dict[str, Any], path: str
+) -> None:
+    pattern = queue_template["Parameters"]["SecretsPath"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, path)) is (why_no_secrets_path(path) == "")
+
+
+@pytest.mark.parametrize("path", ROLE_PATHS)
+def test_the_stack_takes_the_paths_of_roles_that_the_control_plane_takes(
+    queue_template: dict[str, Any], path: str
+) -> None:
+    pattern = queue_template["Parameters"]["JobRolePath"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, path)) is (why_no_job_role_path(path) == "")
+
+
+@pytest.mark.parametrize("parameter", ["SecretsPath", "JobRolePath", "SecretsKey"])
+def test_a_queue_may_have_neither_secrets_nor_roles(
+    queue_template: dict[str, Any], parameter: str
+) -> None:
+    declared = queue_template["Parameters"][parameter]
+    assert declared["Default"] == ""
+    assert re.fullmatch(declared["AllowedPattern"], "")
 
 
 @pytest.mark.parametrize(
@@ -225,4 +293,33 @@ def test_the_published_parameter_holds_everything_that_the_control_plane_needs(
         "script_prefix": "",
         "stack": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/acme-linux/{STACK_UUID}",
         "root_volume_gib": 50,
+        "secrets_path": "",
+        "secrets_key": "",
+        "job_role_path": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("", ""),
+        ("own", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/QueueSecretsKey"),
+        (f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"),
+    ],
+)
+def test_the_stack_publishes_what_jobs_may_be_given(
+    queue_template: dict[str, Any],
+    queue_parameters: dict[str, str],
+    stored: dict[str, str],
+    given: str,
+    told: str,
+) -> None:
+    options = {"SecretsPath": "/vendors/ci", "SecretsKey": given, "JobRolePath": "/ci/"}
+    deployed = Deployment(queue_template, "acme-linux", queue_parameters | options, stored)
+    text = deployed.resources["Published"]["Properties"]["Value"]
+    infra = Infra.parse("linux", "acme", text.replace("lt-4", "lt-0"))
+    assert (infra.secrets_path, infra.secrets_key, infra.job_role_path) == (
+        "/vendors/ci",
+        told,
+        "/ci/",
+    )

@@ -88,6 +88,7 @@ def _refused(
         queue=answers.queue,
         token_parameter=answers.control["TokenParameter"],
         script_prefix=answers.queue_stack["ScriptPrefix"],
+        secrets_path=answers.queue_stack["SecretsPath"],
     )
     return why_refused(kind, role, place)
 

@@ -54,6 +54,9 @@ class Deployment:
             "Fn::If": lambda arg: self(arg[1] if self.condition(arg[0]) else arg[2]),
             "Fn::Equals": lambda arg: self(arg[0]) == self(arg[1]),
             "Fn::Not": lambda arg: not self(arg[0]),
+            "Fn::And": lambda arg: all(self(each) for each in arg),
+            "Fn::Or": lambda arg: any(self(each) for each in arg),
+            "Condition": self.condition,
             "Fn::FindInMap": lambda arg: self._template["Mappings"][arg[0]][arg[1]][arg[2]],
             "Fn::Base64": self,
         }
@@ -153,7 +156,8 @@ class Deployment:
             own_name = self(properties.get("RoleName", name))
             return f"arn:aws:iam::{ACCOUNT}:{what}{self(properties['Path'])}{own_name}"
         service = kind.split("::")[1].lower()
-        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
+        own = f"key/{name}" if kind == "AWS::KMS::Key" else name
+        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{own}"
 
 
 def substituted(argument: Any, value_of: Callable[[Any], Any]) -> str:

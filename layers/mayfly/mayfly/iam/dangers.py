@@ -165,23 +165,42 @@ def _tables(place: Place, named: Named) -> Iterator[Danger]:
 
 
 def _token(place: Place) -> Iterator[Danger]:
-    """Reading the token: by its name; or by a path above it, which names no parameter to IAM.
-
-    With AWS's own key `aws/ssm` the key's policy allows the decryption to everybody who may use
-    the parameter, so a path is held by a Deny of kms:Decrypt alone. With a customer's key the
-    value can be encrypted again under another key, which a policy of the role must allow.
-    """
+    """Reading the token, by its name or by a path above it, and replacing it."""
     effect = "read the Buildkite agent token"
     for name in ("GetParameter", "GetParameters", "GetParameterHistory"):
         yield Danger(effect, (place.request(f"ssm:{name}", place.token),))
     for name in ("PutParameter", "DeleteParameter"):
         request = place.request(f"ssm:{name}", place.token)
         yield Danger("replace the Buildkite agent token", (request,))
+    yield from _by_path(place, place.token, effect)
+
+
+def secrets(place: Place) -> Iterator[Danger]:
+    """Reading the secrets of the queue's jobs, which stacks/queue.yaml denies to set-up.
+
+    By their names, or by their folder or one above it: then the decryption is what a Deny holds.
+    """
+    if not place.secrets_path:
+        return
+    effect = "read the secrets of the queue's jobs"
+    secret = place.arn("ssm", f"parameter{place.secrets_path}/{ANY}/env/{ANY}")
+    for name in ("GetParameter", "GetParameters", "GetParameterHistory"):
+        yield Danger(effect, (place.request(f"ssm:{name}", secret),))
+    yield from _by_path(place, secret, effect)
+
+
+def _by_path(place: Place, parameter: str, effect: str) -> Iterator[Danger]:
+    """Reading a parameter by a path above it, which names no parameter to IAM.
+
+    With AWS's own key `aws/ssm` the key's policy allows the decryption to everybody who may use
+    the parameter, so a path is held by a Deny of kms:Decrypt alone. With a customer's key the
+    value can be encrypted again under another key, which a policy of the role must allow.
+    """
     key = place.arn("kms", "key/00000000-0000-0000-0000-000000000000")
-    keys = {"kms__EncryptionContext:PARAMETER_ARN": place.token}
+    keys = {"kms__EncryptionContext:PARAMETER_ARN": parameter}
     decrypt = place.request("kms:Decrypt", key, **keys)
     again = place.request("kms:ReEncryptFrom", key, **keys)
-    above = place.token.split("/")[:-1]
+    above = parameter.split("/")[:-1]
     for depth in range(1, len(above) + 1):
         path = "/".join(above[:depth])
         for resource in (path, f"{path}/"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from mayfly.answers import Role
-from mayfly.iam.dangers import Danger, Named, protected, unheld
+from mayfly.iam.dangers import Danger, Named, protected, secrets, unheld
 from mayfly.iam.documents import Statement
 from mayfly.iam.effects import Effect, may_apply
 from mayfly.iam.evaluation import Request
@@ -36,7 +37,10 @@ def why_refused(kind: str, role: Role, place: Place) -> Iterator[str]:
     effect = Effect(role.policies, role.boundary)
     rows = tuple(effect.allowed_values("dynamodb:LeadingKeys"))
     named = Named(tuple(effect.allowed_resources()), rows)
-    for dangers, remedy in ((unheld(place, named), NARROW), (protected(place, named), UNCHANGED)):
+    denied = protected(place, named)
+    if kind == "bootstrap":
+        denied = chain(denied, secrets(place))
+    for dangers, remedy in ((unheld(place, named), NARROW), (denied, UNCHANGED)):
         found = tuple(possible(dangers, effect))
         more = len(found) - _MOST_TOLD
         told = (*found[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else []))

@@ -31,6 +31,8 @@ class Place:
     """Name of the SSM parameter of the agent token, by the control plane's own stack."""
     script_prefix: str = ""
     """`bucket/prefix/` of bootstrap scripts; empty for none."""
+    secrets_path: str = ""
+    """Folder of Parameter Store with the secrets of the queue's jobs; empty for none."""
 
     @property
     def partition(self) -> str:

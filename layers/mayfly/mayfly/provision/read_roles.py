@@ -92,4 +92,5 @@ def _place(ports: ProvisionPorts, infra: Infra) -> Place:
         queue=infra.queue,
         token_parameter=ports.token_parameter,
         script_prefix=infra.script_prefix,
+        secrets_path=infra.secrets_path,
     )

@@ -35,7 +35,7 @@ def subject(
     about = [
         [infra.bootstrap_role, infra.bootstrap_role_id, sorted(bootstrap)],
         [infra.sandbox_role, infra.sandbox_role_id, sorted(sandbox)],
-        [infra.script_prefix, token_parameter],
+        [infra.script_prefix, token_parameter, infra.secrets_path],
     ]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
