@@ -8,6 +8,7 @@ from mayfly_cli.ends import UsageError
 
 AGENT_ENDPOINT = "https://agent.buildkite.com/v3"
 API_ENDPOINT = "https://api.buildkite.com/v2"
+PROVIDER_API = "https://git.example.org/api/v4"
 AGENT_RELEASES = "https://api.github.com/repos/buildkite/agent/releases"
 API_TOKEN = "BUILDKITE_API_TOKEN"  # noqa: S105 - the name of a variable
 AGENT_TOKEN = "BUILDKITE_AGENT_TOKEN"  # noqa: S105 - the name of a variable
