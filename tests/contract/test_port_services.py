@@ -91,8 +91,23 @@ def test_values_are_read_by_name_and_are_none_for_missing_names(
         put(name, f"git@{name}")
     missing = "/buildkite/pipelines/none/repository"
     wanted = [*names, names[0], missing]
-    assert port.values(wanted) == {**{name: f"git@{name}" for name in names}, missing: None}
+    assert port.values(wanted) == {
+        **{name: Parameter(f"git@{name}", 1) for name in names},
+        missing: None,
+    }
     assert port.values([]) == {}
+
+
+@pytest.mark.parametrize("kind", ["String", "StringList", "SecureString"])
+def test_a_value_is_read_by_name_with_its_type_and_never_decrypted(
+    parameters: tuple[Parameters, Callable[..., None]], kind: str
+) -> None:
+    port, put = parameters
+    put("/vendors/global/allowed_pipelines", "web", kind)
+    (found,) = port.values(["/vendors/global/allowed_pipelines"]).values()
+    assert found is not None
+    assert found.kind == kind
+    assert (found.value == "web") is (kind != "SecureString")
 
 
 # -- Nudges ------------------------------------------------------------------------------------

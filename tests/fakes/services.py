@@ -25,8 +25,6 @@ class FakeParameters(Faults):
     def __init__(self) -> None:
         super().__init__()
         self.stored: dict[str, Parameter] = {}
-        self.secure: set[str] = set()
-        """Names of SecureStrings, of which nobody but `dispatch` with its token has the text."""
         self._versions: dict[str, list[ParameterVersion]] = {}
 
     def put(
@@ -64,12 +62,10 @@ class FakeParameters(Faults):
             root = path.rstrip("/") + "/"
             return {name: kept for name, kept in self.stored.items() if name.startswith(root)}
 
-    def values(self, names: Collection[str]) -> Mapping[str, str | None]:
+    def values(self, names: Collection[str]) -> Mapping[str, Parameter | None]:
         """See `mayfly.ports.Parameters`."""
         with self._call("values"):
-            found = {name: self.stored.get(name) for name in names}
-            readable = {name: kept for name, kept in found.items() if name not in self.secure}
-            return {name: kept.value if kept else None for name, kept in readable.items()}
+            return {name: self.stored.get(name) for name in names}
 
 
 class FakeNudges(Faults):

@@ -44,7 +44,7 @@ def decide_twice(world: World) -> None:
     queues = tuple(world.fleet.all(QueueRecord))
     names = frozenset(record.queue for record in queues)
     turn = Turn(queues, names, world.fence or 0, wide=True, reads_states=True, seen=world.seen)
-    with closing(LongReads.of(world.buildkite)) as long:
+    with closing(LongReads.of(world.dispatch_ports)) as long:
         for config, view in gather(world.dispatch_ports, turn, Outcome(), now, long):
             assert dispatched(view, config, now) == dispatched(view, config, now)
     for record in queues:

@@ -37,6 +37,8 @@ def test_each_queue_parameter_has_an_owner() -> None:
         "policy/rules/paused",
         "policy/rules/pool/hot",
         "policy/rules/tags",
+        "role/paused",
+        "role/tags",
     }
 
 

@@ -149,6 +149,19 @@ CASES = [
     ("dispatch", False, "ssm:GetParameter", f"{SSM}/buildkite/other", {}),
     ("dispatch", True, "ssm:GetParameters", f"{SSM}/buildkite/pipelines/deploy/repository", {}),
     ("dispatch", False, "ssm:GetParameters", f"{SSM}/buildkite/pipelines/deploy/key", {}),
+    *(
+        ("dispatch", allowed, action, f"{SSM}/vendors/buildkite/linux/web/{name}", {})
+        for allowed, action, name in (
+            (True, "ssm:GetParameters", "allowed_pipelines"),
+            (True, "ssm:GetParameters", "allowed_teams"),
+            (False, "ssm:GetParameters", "env/TOKEN"),
+            (False, "ssm:GetParameters", "ssh/key"),
+            (False, "ssm:GetParameters", "allowed_pipelines/old"),
+            (False, "ssm:GetParameter", "allowed_pipelines"),
+            (False, "ssm:GetParametersByPath", "allowed_pipelines"),
+            (False, "ssm:PutParameter", "allowed_teams"),
+        )
+    ),
     ("dispatch", True, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT),
     ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT | RETURNED),
     # AWS states nowhere that a transaction's update has dynamodb:Attributes.

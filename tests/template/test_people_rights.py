@@ -42,10 +42,18 @@ SECURITY_OWNERS = (
     "job/root",
     "policy/repository-from",
     "policy/rules/deploy",
+    "role/deploy",
+    "secrets/path",
+    "secrets/shared-ssh-keys",
+    "secrets/ssh-during-command",
+    "ssh/known-hosts",
+    "ssh/over-443",
     # Names that a pattern of the operators' policy would match, because "*" matches slashes.
     "policy/rules/paused",
     "policy/rules/pool/hot",
     "policy/rules/tags",
+    "role/paused",
+    "role/tags",
 )
 
 

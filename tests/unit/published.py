@@ -12,6 +12,9 @@ TEMPLATES = {
     "arm64": {"id": "lt-0123456789abcdef1", "version": "4"},
 }
 
+GIVING = {"secrets_path": "/vendors/buildkite", "job_role_path": "/ci/"}
+"""Fields of a stack that gives rights to secrets and to roles of jobs."""
+
 
 def arn(kind: str, side: str, stack: str = "ci", queue: str = "deploy") -> str:
     return f"arn:aws:iam::123456789012:{kind}/mayfly/{stack}/{side}/{queue}/mayfly-{side}"

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from mayfly.answers import Parameter
 from mayfly.config.parameters import DESCRIPTIONS, RULES
+from mayfly.config.problem import Problem
 from mayfly.config.queue import QueueConfig
 from mayfly.config.read import ControlPlane, queue_record, read_queue
+from mayfly.config.roles import ROLES
 from mayfly.config.rules import UNREADABLE
-from tests.unit.published import infra, parameters, queue_stack
-from tests.unit.test_config_read import VALID
+from tests.unit.published import GIVING, infra, parameters, queue_stack
+from tests.unit.test_config_read import BESIDE, VALID
 
 RULE = f"{RULES}/main"
+ROLE = f"{ROLES}/deploy"
 TEXTS = {
     **{DESCRIPTIONS[field].name: next(iter(texts)) for field, texts in VALID.items()},
     RULE: "pipeline=app branch=main",
+    ROLE: "pipeline=app branch=main -> arn:aws:iam::123456789012:role/ci/app",
 }
 """An allowed text of each parameter."""
+STACK = queue_stack(**GIVING)
+GRANTS = ("secrets/", "ssh/", "role/")
 AROUND: dict[str, Callable[[str], str]] = {
     "blanks around": lambda text: f"  {text}\t",
     "lines around": lambda text: f"\r\n{text}\n\n",
@@ -56,6 +63,11 @@ TAKEN = {
     ("launch/instance-types", "a separator of lines"): "white space separates, a repetition is one",
     ("tags", "other case"): "a tag has the case that the operator wrote",
     (RULE, "a decimal comma"): "a condition has several values",
+    (ROLE, "a decimal comma"): "names of roles may have commas",
+    ("secrets/shared-ssh-keys", "a separator of lines"): "as for instance types",
+    ("ssh/known-hosts", "a comment"): "a line may end with a comment",
+    ("ssh/known-hosts", "a sign"): "a host is what people write into their clone URLs",
+    ("ssh/over-443", "a separator of lines"): "as for instance types",
 }
 """Texts that are allowed all the same, or in another form, and why."""
 
@@ -68,16 +80,23 @@ def _digits(text: str, zero: int) -> str:
 
 def test_the_table_has_every_parameter() -> None:
     assert TEXTS.keys() == {
-        *(each.name for field, each in DESCRIPTIONS.items() if field != "rules"),
+        *(each.name for each in DESCRIPTIONS.values() if not each.name.endswith("<name>")),
         RULE,
+        ROLE,
     }
+
+
+def read(name: str, text: str) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
+    """The configuration with this text of the parameter, and what the parameter needs beside it."""
+    given = parameters({**BESIDE.get(name, {}), name: text})
+    return read_queue("q", infra(**GIVING), given)
 
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("form", AROUND)
 def test_white_space_around_a_value_is_no_part_of_it(name: str, form: str) -> None:
-    plain, _ = read_queue("q", infra(), parameters({name: TEXTS[name]}))
-    config, problems = read_queue("q", infra(), parameters({name: AROUND[form](TEXTS[name])}))
+    plain, _ = read(name, TEXTS[name])
+    config, problems = read(name, AROUND[form](TEXTS[name]))
     assert problems == ()
     assert config is not None
     assert config == plain
@@ -90,7 +109,7 @@ def test_white_space_around_a_value_is_no_part_of_it(name: str, form: str) -> No
 def test_a_bad_text_is_a_problem_that_names_its_parameter_and_what_is_allowed(
     name: str, form: str
 ) -> None:
-    config, problems = read_queue("q", infra(), parameters({name: BAD[form](TEXTS[name])}))
+    config, problems = read(name, BAD[form](TEXTS[name]))
     if (name, form) in TAKEN:
         assert config is not None
         return
@@ -120,15 +139,19 @@ def test_a_bad_value_leaves_the_last_good_configuration_and_closes_an_unreadable
     name: str, kind: str
 ) -> None:
     control = ControlPlane("ci", "0" * 64)
-    good = queue_record(None, "deploy", queue_stack(), parameters({name: TEXTS[name]}), control)
+    beside = parameters(BESIDE.get(name, {}))
+    given = {**beside, **parameters({name: TEXTS[name]})}
+    good = queue_record(None, "deploy", STACK, given, control)
+    assert good.problems == ()
     text = TEXTS[name] if kind != "String" else f"{TEXTS[name]}\0"
-    record = queue_record(
-        good, "deploy", queue_stack(), {name: Parameter(text, 2, kind=kind)}, control
-    )
+    bad = {**beside, name: Parameter(text, 2, kind=kind)}
+    record = queue_record(good, "deploy", STACK, bad, control)
     assert record.problems
     before, after = QueueConfig.from_json(good.config), QueueConfig.from_json(record.config)
     if name.startswith("policy/"):
         assert UNREADABLE in after.rules
         assert after.rules_read == before.rules
+    elif name.startswith(GRANTS):
+        assert after == replace(before, grants_unread=True)
     else:
         assert after == before

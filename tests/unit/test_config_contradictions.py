@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from mayfly.config.contradictions import contradictions
 from mayfly.config.queue import QueueConfig
 from mayfly.config.read import ControlPlane, queue_record, read_queue
-from tests.unit.published import infra, parameters, queue_stack
+from tests.unit.published import GIVING, infra, parameters, queue_stack
 
-CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
+SECRETS = {"secrets/path": "/vendors/buildkite/{queue}"}
+ROLE = {"role/web": "pipeline=web -> arn:aws:iam::123456789012:role/ci/web"}
+MAIN = "pipeline=web branch=main -> arn:aws:iam::123456789012:role/ci/main"
+OF_DEPLOY = {**GIVING, "secrets_path": "/vendors/buildkite/deploy"}
+CONTRADICTIONS: list[tuple[dict[str, str], Mapping[str, object], str]] = [
     ({"pool/hot": "51"}, {}, "pool/hot"),
     ({"pool/hot": "3", "limits/max-instances": "2"}, {}, "pool/hot"),
     ({"pool/stopped": "51"}, {}, "pool/stopped"),
@@ -44,16 +50,52 @@ CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
     ({"bootstrap/script": "s3://scripts/mayfly-other/x.sh"}, {}, "bootstrap/script"),
     ({"bootstrap/script": "s3://scripts/mayfly/x.sh"}, {"script_prefix": ""}, "bootstrap/script"),
     ({}, {"subnets": [f"subnet-{n:x}" for n in range(80)]}, "launch/instance-types"),
+    *(({**given, "imds": "job"}, GIVING, "imds") for given in (SECRETS, ROLE)),
+    *(
+        ({**given, "imds": "job", "job/root": root}, {**GIVING}, "job/root imds")
+        for given in (SECRETS, ROLE)
+        for root in ("docker", "yes")
+    ),
+    *(
+        (
+            {**given, "imds": "off", "job/max-minutes": "300", "job/root": root},
+            GIVING,
+            "job/root",
+        )
+        for given in (SECRETS, ROLE)
+        for root in ("docker", "yes")
+    ),
+    (SECRETS, {}, "secrets/path"),
+    (ROLE, {}, "role/web"),
+    ({"secrets/path": "/vendors/buildkite"}, OF_DEPLOY, "secrets/path"),
+    ({"secrets/path": "/vendors/buildkite/deploy-2"}, OF_DEPLOY, "secrets/path"),
+    ({"secrets/path": "/mayfly/ci/queues/deploy"}, GIVING, "secrets/path"),
+    ({"secrets/path": "/mayfly-infra/{queue}"}, GIVING, "secrets/path"),
+    ({"secrets/path": "/aws/reference"}, GIVING, "secrets/path"),
+    ({"secrets/path": "/buildkite/mayfly"}, GIVING, "secrets/path"),
+    ({**SECRETS, "secrets/shared-ssh-keys": "/other/key"}, GIVING, "secrets/shared-ssh-keys"),
+    (
+        {"secrets/shared-ssh-keys": "/vendors/buildkite/deploy/key"},
+        GIVING,
+        "secrets/shared-ssh-keys",
+    ),
+    ({"secrets/ssh-during-command": "true"}, GIVING, "secrets/ssh-during-command"),
+    (ROLE, {"job_role_path": "/deploy/"}, "role/web"),
+    (ROLE, {"job_role_path": "/ci/web/"}, "role/web"),
+    ({"role/web": "pipeline=web -> arn:aws:iam::123456789012:role/web"}, GIVING, "role/web"),
+    ({"role/web": "pipeline=web -> arn:aws:iam::123456789012:role/cix/a"}, GIVING, "role/web"),
+    ({**ROLE, "role/xen": ROLE["role/web"]}, GIVING, "role/xen"),
+    ({"role/web": f"{ROLE['role/web']}\n{ROLE['role/web']} minutes=20"}, GIVING, "role/web"),
 ]
 
 
 @pytest.mark.parametrize(("texts", "changes", "at_fault"), CONTRADICTIONS)
 def test_parameters_that_contradict_each_other_are_a_problem(
-    texts: dict[str, str], changes: dict[str, object], at_fault: str
+    texts: dict[str, str], changes: Mapping[str, object], at_fault: str
 ) -> None:
     config, problems = read_queue("deploy", infra(**changes), parameters(texts))
     assert config is None
-    assert [each.parameter for each in problems] == [at_fault]
+    assert [each.parameter for each in problems] == at_fault.split()
 
 
 @pytest.mark.parametrize(
@@ -67,10 +109,18 @@ def test_parameters_that_contradict_each_other_are_a_problem(
         {"pool/hot": "2", "limits/max-instances": "2"},
         {"agent/config": "cancel-grace-period=60", "job/max-minutes": "1"},
         {"agent/config": "cancel-grace-period=100", "launch/purchase": "spot"},
+        {**SECRETS, **ROLE},
+        {**SECRETS, **ROLE, "imds": "off", "job/max-minutes": "300"},
+        {**SECRETS, **ROLE, "job/root": "rootless-docker"},
+        {"secrets/path": "/vendors/buildkite"},
+        {**SECRETS, "secrets/shared-ssh-keys": "/vendors/buildkite/plugins/ssh/key"},
+        {"secrets/ssh-during-command": "false"},
+        {"ssh/over-443": "github.com", "imds": "job", "job/root": "yes"},
+        {**ROLE, "role/main": MAIN},
     ],
 )
 def test_parameters_that_fit_together_are_accepted(texts: dict[str, str]) -> None:
-    config, problems = read_queue("deploy", infra(), parameters(texts))
+    config, problems = read_queue("deploy", infra(**GIVING), parameters(texts))
     assert config is not None
     assert problems == ()
 
@@ -107,6 +157,35 @@ def test_a_size_that_is_forbidden_later_leaves_the_last_good_configuration_in_fo
     new = queue_record(old, "deploy", queue_stack(), given, ControlPlane("ci", "a" * 64, {"large"}))
     assert new.config == old.config
     assert "m7i.8xlarge" in new.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("texts", "changes", "allowed"),
+    [
+        (
+            {**SECRETS, "imds": "job"},
+            GIVING,
+            "off or supervisor with secrets/path: a job could take what other jobs are given",
+        ),
+        (SECRETS, {}, "none: the queue's stack gives no right to secrets (its SecretsPath)"),
+        (
+            {"secrets/path": "/vendors/buildkite/other"},
+            OF_DEPLOY,
+            "/vendors/buildkite/deploy or below it (SecretsPath of the queue's stack)",
+        ),
+        (ROLE, {}, "none: the queue's stack lets hosts assume no role (its parameter JobRolePath)"),
+        (
+            ROLE,
+            {"job_role_path": "/deploy/"},
+            "roles below /deploy/ (JobRolePath of the queue's stack)",
+        ),
+    ],
+)
+def test_a_problem_of_what_jobs_are_given_says_what_is_allowed(
+    texts: dict[str, str], changes: dict[str, object], allowed: str
+) -> None:
+    _, (problem,) = read_queue("deploy", infra(**changes), parameters(texts))
+    assert problem.allowed.startswith(f"allowed: {allowed}")
 
 
 def test_a_problem_of_grace_periods_names_parameters_and_what_is_allowed() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.config.queue import QueueConfig, Script
+from mayfly.config.queue import GRANTED, QueueConfig, Script
+from mayfly.config.roles import parse_roles
 from mayfly.config.rules import UNREADABLE, parse_rules
 from mayfly.config.schedule import Schedule
 from mayfly.config.schedule_text import parse_schedule
@@ -44,6 +45,17 @@ FULL = QueueConfig(
     script=Script("s3://b/x.sh", 15, 4, "version-1", "a" * 64),
     agent_config="no-plugins=true\ndebug=true",
     keep_failed=timedelta(minutes=30),
+    secrets_path="/vendors/buildkite/deploy",
+    shared_ssh_keys=("/vendors/buildkite/plugins/ssh/key", "/vendors/buildkite/more/ssh/key"),
+    ssh_during_command=True,
+    known_hosts="github.com ssh-ed25519 AAAA\n",
+    over_443=("github.com", "gitlab.com"),
+    roles=parse_roles(
+        "deploy",
+        "pipeline=web branch=main,release/* -> arn:aws:iam::123456789012:role/ci/web minutes=15\n"
+        "pipeline=api fork=yes,no -> arn:aws:iam::123456789012:role/ci/api",
+    ),
+    grants_unread=True,
 )
 
 
@@ -83,6 +95,13 @@ LATER = {
     "generation": "",
     "stopped": Schedule(0),
     "max_stopped": timedelta(hours=168),
+    "secrets_path": None,
+    "shared_ssh_keys": (),
+    "ssh_during_command": False,
+    "known_hosts": "",
+    "over_443": (),
+    "roles": (),
+    "grants_unread": False,
 }
 """Fields that came after records were stored, and what held before."""
 
@@ -155,7 +174,45 @@ def test_a_stored_rule_without_conditions_is_refused() -> None:
         QueueConfig.from_json(json.dumps(plain))
 
 
+@pytest.mark.parametrize(
+    "stored",
+    [
+        *(None, True, {"a": 1}, [["deploy"]], [["deploy", [], "arn:x", 60]]),
+        [["deploy", [["pipeline", "web"]], "arn:x", 60]],
+        *([["deploy", [["pipeline", ["web"]]], "arn:x", given]] for given in (14, 61, "60", None)),
+        [["deploy", [["pipeline", ["web"]]], None, 60]],
+        [[None, [["pipeline", ["web"]]], "arn:x", 60]],
+    ],
+)
+def test_stored_roles_of_another_form_are_refused(stored: object) -> None:
+    plain = {**json.loads(FULL.to_json()), "roles": stored}
+    with pytest.raises(Misconfigured):
+        QueueConfig.from_json(json.dumps(plain))
+
+
+@pytest.mark.parametrize("field", ["shared_ssh_keys", "over_443"])
+@pytest.mark.parametrize("stored", [None, "abc", [1], {"a": "b"}, [["a"]]])
+def test_stored_lists_of_another_form_are_refused(field: str, stored: object) -> None:
+    plain = {**json.loads(FULL.to_json()), field: stored}
+    with pytest.raises(Misconfigured):
+        QueueConfig.from_json(json.dumps(plain))
+
+
+@pytest.mark.parametrize("field", GRANTED)
+def test_a_queue_that_gives_anything_reads_the_environments_of_its_jobs(field: str) -> None:
+    config = QueueConfig(queue="q", **{field: getattr(FULL, field)})
+    assert config.has_grants
+    assert config.restricted
+    assert config.reads_environments
+
+
+def test_a_queue_that_gives_nothing_reads_no_environments() -> None:
+    config = QueueConfig(queue="q", grants_unread=True)
+    assert not config.has_grants
+    assert not config.reads_environments
+
+
 def test_decisions_do_not_import_pydantic() -> None:
-    loaded = "import mayfly.config.shapes, mayfly.dispatch.policy, sys"
+    loaded = "import mayfly.config.shapes, mayfly.dispatch.policy, mayfly.config.roles, sys"
     code = f"{loaded}; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,7 +13,13 @@ from mayfly.config.read import read_queue
 from mayfly.config.rules import parse_rules
 from mayfly.config.schedule import Schedule
 from mayfly.config.values import architecture_of
-from tests.unit.published import infra, parameters
+from tests.unit.published import GIVING, infra, parameters
+
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+"""A public key; its 32 bytes count from 0 on."""
+SECRETS = {"secrets/path": "/vendors/buildkite/{queue}"}
+BESIDE = {"secrets/shared-ssh-keys": SECRETS, "secrets/ssh-during-command": SECRETS}
+"""By parameter: others without which it is refused."""
 
 VALID: dict[str, dict[str, Any]] = {
     "hot": {"0": Schedule(0), "3": Schedule(3), " 50\n": Schedule(50)},
@@ -69,6 +75,34 @@ VALID: dict[str, dict[str, Any]] = {
         )
     },
     "keep_failed": {"0": timedelta(), "1440": timedelta(days=1)},
+    "secrets_path": {
+        "/vendors/buildkite/{queue}": "/vendors/buildkite/deploy",
+        "/vendors/buildkite": "/vendors/buildkite",
+        "/vendors/buildkite/a.b_c-D/ci-{queue}-x": "/vendors/buildkite/a.b_c-D/ci-deploy-x",
+        f"/vendors/buildkite{'/x' * 10}": f"/vendors/buildkite{'/x' * 10}",
+    },
+    "shared_ssh_keys": {
+        "/vendors/buildkite/plugins/ssh/key": ("/vendors/buildkite/plugins/ssh/key",),
+        "/vendors/buildkite/b, /vendors/buildkite/a\n/vendors/buildkite/b": (
+            "/vendors/buildkite/b",
+            "/vendors/buildkite/a",
+        ),
+    },
+    "ssh_during_command": {"true": True, "false": False},
+    "known_hosts": {
+        f"github.com {HOST_KEY}": f"github.com {HOST_KEY}\n",
+        f"# pinned\n\n[ssh.github.com]:443,a.b {HOST_KEY} ours\r\n@revoked * {HOST_KEY}": (
+            f"[ssh.github.com]:443,a.b {HOST_KEY}\n@revoked * {HOST_KEY}\n"
+        ),
+        f"|1|c2FsdA==|aGFzaA==\t{HOST_KEY}": f"|1|c2FsdA==|aGFzaA== {HOST_KEY}\n",
+        f"@cert-authority *.acme.example {HOST_KEY}": (
+            f"@cert-authority *.acme.example {HOST_KEY}\n"
+        ),
+    },
+    "over_443": {
+        "github.com": ("github.com",),
+        "gitlab.com, bitbucket.org\ngithub.com": ("gitlab.com", "bitbucket.org", "github.com"),
+    },
 }
 
 COUNTS = ["", "ten", "-1", "+1", "1.5", "1e3", "1_000", "٣", "99999999", "auto", "auto 0.95"]
@@ -123,16 +157,40 @@ INVALID: dict[str, list[str]] = {
     ],
     "agent_config": ["token=bkct_x", "nonsense", "no-plugin=1"],
     "keep_failed": [*COUNTS, "1441"],
+    "secrets_path": [
+        *("", "/", "vendors/buildkite", "/vendors/buildkite/", "/vendors//buildkite", "/vendors/*"),
+        *("/vendors/{pipeline}", "/vendors/{queue", "/vendors/build kite", "/vendors/bü"),
+        *("/" + "x" * 400, "/x" * 13, "arn:aws:ssm:eu-central-1:123456789012:parameter/vendors"),
+    ],
+    "shared_ssh_keys": [
+        *("", "vendors/key", "/vendors/key/", "/vendors/{queue}/key", "/a,,/b,", "/x" * 16),
+        ",".join(f"/vendors/buildkite/{n}" for n in range(11)),
+    ],
+    "ssh_during_command": ["", "yes", "True", "1"],
+    "known_hosts": [
+        *("", "# none", "github.com", "github.com ssh-ed25519", f"github.com {HOST_KEY[:-4]}"),
+        f"github.com {HOST_KEY}AAAA",
+        f"github.com ssh-rsa {HOST_KEY.split()[1]}",
+        f"github.com ssh-dss {HOST_KEY.split()[1]}",
+        f"@trusted github.com {HOST_KEY}",
+        f"@revoked {HOST_KEY}",
+        f"github.com gitlab.com {HOST_KEY}",
+        f"gìthub.com {HOST_KEY}",
+        "github.com ssh-ed25519 !!!!",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+    ],
+    "over_443": ["", "example.org", "GitHub.com", "ssh.github.com", "github.com,", "all"],
 }
 
 
 def read(texts: dict[str, str], **changes: object) -> tuple[QueueConfig | None, list[str]]:
-    config, problems = read_queue("deploy", infra(**changes), parameters(texts, version=7))
+    stack = infra(**{**GIVING, **changes})
+    config, problems = read_queue("deploy", stack, parameters(texts, version=7))
     return config, [str(each) for each in problems]
 
 
 def test_the_tables_cover_every_parameter() -> None:
-    assert VALID.keys() == INVALID.keys() == DESCRIPTIONS.keys() - {"rules"}
+    assert VALID.keys() == INVALID.keys() == DESCRIPTIONS.keys() - {"rules", "roles"}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +199,8 @@ def test_the_tables_cover_every_parameter() -> None:
 )
 def test_a_valid_parameter_sets_its_field(field: str, text: str, value: object) -> None:
     others = {"launch/instance-types": "m7g.large"} if text == "arm64" else {}
-    config, problems = read({DESCRIPTIONS[field].name: text, **others})
+    name = DESCRIPTIONS[field].name
+    config, problems = read({name: text, **others, **BESIDE.get(name, {})})
     assert problems == []
     assert config is not None
     assert getattr(config, field) == value
@@ -268,6 +327,11 @@ def test_a_misspelt_policy_parameter_gives_no_configuration(name: str) -> None:
         ("pool/hot", "bkct_0123456789abcdefghijklmnop", "0123456789"),
         ("policy/rules/a", "repository=https://me:hunter22@github.com/a/b", "hunter22"),
         ("hot", "bkat_0123456789abcdefghijklmnop", "0123456789"),
+        (
+            "ssh/known-hosts",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA",
+            "b3BlbnNza",
+        ),
     ],
 )
 def test_a_parameter_problem_shows_no_secret(name: str, text: str, secret: str) -> None:

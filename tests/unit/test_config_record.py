@@ -9,10 +9,11 @@ import pytest
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.read import ControlPlane, queue_record, spec
+from mayfly.config.roles import parse_roles
 from mayfly.config.rules import UNREADABLE, parse_rules
 from mayfly.config.schedule import Schedule
 from mayfly.records.model import QueueRecord
-from tests.unit.published import TEMPLATES, arn, infra, parameters, queue_stack
+from tests.unit.published import GIVING, TEMPLATES, arn, infra, parameters, queue_stack
 
 BUNDLE = "a" * 64
 
@@ -108,6 +109,86 @@ def test_an_unreadable_policy_keeps_the_rules_of_a_restricted_queue() -> None:
     again = record({"policy/rules/b": "fork=maybe", "pool/hot": "many"}, bad)
     assert config(again) == config(bad)
     assert config(record({"policy/rules/a": "pipeline=web"}, again)) == config(good)
+
+
+STACK = queue_stack(**GIVING)
+SECRETS = {"secrets/path": "/vendors/buildkite/{queue}"}
+WEB = "pipeline=web -> arn:aws:iam::123456789012:role/ci/web"
+API = "pipeline=api -> arn:aws:iam::123456789012:role/ci/api"
+
+MANY = {f"role/r{n}": WEB.replace("=web", f"={n}{'w' * 4000}") for n in range(30)}
+
+
+def given(texts: dict[str, str], old: QueueRecord | None = None) -> QueueRecord:
+    return record(texts, old, STACK)
+
+
+def test_what_jobs_are_given_takes_effect_beside_bad_parameters() -> None:
+    good = given({**SECRETS, "role/a": WEB})
+    changed = given({"pool/hot": "many", "role/a": API}, good)
+    assert config(changed).roles == parse_roles("a", API)
+    assert config(changed).secrets_path is None
+    taken = given({"pool/hot": "many"}, changed)
+    assert not config(taken).has_grants
+    assert not config(taken).grants_unread
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *({**SECRETS, "role/a": API, "role/b": text} for text in ("pipeline=x", "", "x -> y")),
+        {"secrets/path": "vendors", "role/a": API},
+        {"secrets/path": "/elsewhere", "role/a": API},
+        {**SECRETS, "role/a": API, "ssh/known-hosts": "github.com"},
+        {**SECRETS, **MANY},
+    ],
+)
+def test_what_jobs_are_given_stays_while_a_part_of_it_is_bad_and_is_marked(
+    bad: dict[str, str],
+) -> None:
+    good = given({**SECRETS, "role/a": WEB})
+    record = given(bad, good)
+    assert record.problems
+    assert config(record) == replace(config(good), grants_unread=True)
+    assert config(given({**SECRETS, "role/a": WEB}, record)) == config(good)
+
+
+def test_what_jobs_are_given_is_judged_by_the_imds_in_force_while_another_one_is_refused() -> None:
+    good = given({**SECRETS, "role/a": WEB})
+    record = given({**SECRETS, "role/a": API, "imds": "job"}, good)
+    assert [each.partition(" = ")[0] for each in record.problems] == ["imds"]
+    assert config(record) == replace(config(good), roles=parse_roles("a", API))
+
+
+@pytest.mark.parametrize("bad", [{"role/a": "pipeline=x"}, {"secrets/path": "vendors"}])
+def test_a_first_bad_value_of_what_jobs_are_given_changes_nothing_but_the_mark(
+    bad: dict[str, str],
+) -> None:
+    good = given({"pool/hot": "2"})
+    assert config(given({**bad, "pool/hot": "3"}, good)) == replace(
+        config(good), grants_unread=True
+    )
+
+
+def test_a_misspelt_name_of_what_jobs_are_given_is_told_with_the_name_that_is_meant() -> None:
+    made = given({"roles/deploy": WEB, "secret/path": "/vendors/buildkite", "ssh/known-host": "x"})
+    assert not config(made).has_grants
+    assert made.problems == (
+        "roles/deploy: no such parameter; did you mean role/deploy?",
+        "secret/path: no such parameter; did you mean secrets/path?",
+        "ssh/known-host: no such parameter; did you mean ssh/known-hosts?",
+    )
+
+
+def test_roles_come_in_the_order_of_their_names() -> None:
+    made = given({"role/b": WEB, "role/a": API})
+    assert config(made).roles == (*parse_roles("a", API), *parse_roles("b", WEB))
+
+
+def test_roles_that_fit_no_record_are_a_problem() -> None:
+    made = given(MANY, given({}))
+    (problem,) = made.problems
+    assert problem.startswith('role = "30 parameters": allowed: at most 60,000 bytes')
 
 
 def too_many_rules() -> dict[str, str]:
@@ -225,6 +306,7 @@ def test_changes_of_the_set_up_change_the_spec(other: QueueRecord) -> None:
         {"debug/keep-failed-minutes": "30"},
         {"agent/config": "no-plugins=true"},
         {"tags": "os=linux"},
+        {"ssh/over-443": "github.com"},
     ],
 )
 def test_changes_that_an_assignment_carries_leave_the_spec(texts: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from mayfly.dispatch import environments as module
 from mayfly.dispatch import tick as dispatch
 from mayfly.dispatch.environments import SIDE_BY_SIDE, Environments
 from mayfly.dispatch.long_reads import LongReads
+from mayfly.dispatch.parameter_reads import ParameterReads
 from mayfly.dispatch.state_reads import StateReads
 from mayfly.dispatch.view import LastTick, Turn
 from mayfly.records.model import QueueRecord
@@ -63,7 +64,7 @@ def two_queues() -> World:
 def ticks(world: World, environments: Environments) -> Iterator[Outcome]:
     """Ticks of one loop."""
     seen: Mapping[str, LastTick] = {}
-    long = LongReads(environments, StateReads(world.buildkite))
+    long = LongReads(environments, StateReads(world.buildkite), ParameterReads(world.parameters))
     while True:
         queues = tuple(world.fleet.all(QueueRecord))
         names = frozenset(record.queue for record in queues)

@@ -73,7 +73,7 @@ class Loop:
 
 @contextmanager
 def a_loop(world: World) -> Iterator[Loop]:
-    with closing(LongReads.of(world.buildkite)) as reads:
+    with closing(LongReads.of(world.dispatch_ports)) as reads:
         yield Loop(world, reads)
 
 

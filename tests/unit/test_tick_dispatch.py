@@ -204,7 +204,7 @@ def test_while_ssm_cannot_be_read_a_job_that_needs_it_waits_and_the_others_go_on
     world.buildkite.schedule(QUEUE, a_job(), job)
     world.parameters.fail_next("values", Misconfigured("AccessDeniedException"))
     outcome = world.dispatch()
-    assert "repositories of queue" in outcome.problems[0]
+    assert "parameters that judge new jobs" in outcome.problems[0]
     assert world.fleet.claim("job-1") is None
     assert world.buildkite.known["job-1"].told == ""
     world.dispatch()

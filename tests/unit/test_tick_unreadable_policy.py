@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mayfly.adapters.aws.ssm import SsmParameters
+from mayfly.dispatch.policy import repository_of
 from mayfly.errors import Misconfigured, Transient
 from mayfly.metrics import Metric
 from mayfly.records.standing import DISPATCH, PROVISION
@@ -100,8 +101,7 @@ class Registered:
 
 
 def secure(world: World) -> None:
-    world.parameters.put(NAME, CIPHERTEXT)
-    world.parameters.secure.add(NAME)
+    world.parameters.put(NAME, URL, kind="SecureString")
 
 
 def having(value: str) -> Callable[[World], None]:
@@ -134,7 +134,6 @@ def test_jobs_wait_for_a_repository_that_cannot_be_read(kind: Registered) -> Non
     (held,) = outcome.held.values()
     assert held.why.subject == NAME
     assert [each.job for each in held.jobs] == ["job-1"]
-    world.parameters.secure.clear()
     world.parameters.put(NAME, f" {URL}\n")
     outcome = world.dispatch()
     assert not outcome.alarms
@@ -168,4 +167,5 @@ class SecureStrings:
 
 def test_ciphertext_counts_as_no_value_of_a_parameter() -> None:
     client: Any = SecureStrings()
-    assert SsmParameters(client).values(["/a", "/b"]) == {"/a": "x"}
+    values = SsmParameters(client).values(["/a", "/b"])
+    assert [repository_of(values[name]) for name in ("/a", "/b")] == ["x", ""]

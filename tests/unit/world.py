@@ -93,14 +93,14 @@ class World:
 
     # -- the world -----------------------------------------------------------------------------
 
-    def publish(self, queue: str) -> None:
-        """Deploy the stack of a queue, and add the queue at Buildkite."""
+    def publish(self, queue: str, **changes: object) -> None:
+        """Deploy the stack of a queue, with changes of what it publishes; add the queue."""
         named = {
             f"{side}_{what}": arn(kind, side, queue=queue)
             for side in ("bootstrap", "sandbox")
             for what, kind in (("profile", "instance-profile"), ("role", "role"))
         }
-        text = queue_stack(queue=queue, **named)
+        text = queue_stack(queue=queue, **named, **changes)
         self.parameters.put(f"/mayfly-infra/{STACK}/queues/{queue}", text)
         self.roles.attached[named["bootstrap_role"]] = frozenset({"arn:aws:iam::aws:policy/A"})
         self.roles.attached[named["sandbox_role"]] = frozenset()
@@ -206,7 +206,7 @@ class World:
             explains=self.clock.now - PATIENCE if wide else None,
         )
         ports = self.dispatch_ports
-        with closing(LongReads.of(self.buildkite)) as long:
+        with closing(LongReads.of(ports)) as long:
             outcome, self.seen = dispatch.tick(ports, turn, self.clock.now, long)
         return outcome
 

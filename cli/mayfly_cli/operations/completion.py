@@ -6,11 +6,11 @@ import click
 
 
 def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Names of parameters that begin so."""
+    """Names of parameters that begin so, and beginnings of names that owners choose."""
     del ctx, param
-    from mayfly_cli.operations.parameter_names import NAMES
+    from mayfly_cli.operations.parameter_names import FOLDERS, NAMES
 
-    return [name for name in NAMES if name.startswith(incomplete)]
+    return [name for name in (*NAMES, *FOLDERS) if name.startswith(incomplete)]
 
 
 def queues(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

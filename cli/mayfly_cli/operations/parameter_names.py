@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from mayfly.config.parameters import DESCRIPTIONS, RULES, Description
+from collections.abc import Mapping
+
+from mayfly.config.description import Description
+from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.config.paths import near_name
 from mayfly_cli.ends import UsageError
 
-_PLAIN = {each.name: each for each in DESCRIPTIONS.values() if not each.name.startswith(RULES)}
-_RULES = next(each for each in DESCRIPTIONS.values() if each.name.startswith(RULES))
+_OWN = "<name>"
+"""Last part of a description's name, where owners choose that part."""
+_PLAIN = {each.name: each for each in DESCRIPTIONS.values() if not each.name.endswith(_OWN)}
+_FOLDERS: Mapping[str, Description] = {
+    each.name.removesuffix(f"/{_OWN}"): each
+    for each in DESCRIPTIONS.values()
+    if each.name.endswith(_OWN)
+}
 NAMES = tuple(_PLAIN)
-"""Every name but those of policy rules, which operators choose."""
+"""Every name but those of policy rules and roles, which their owners choose."""
+FOLDERS = tuple(f"{folder}/" for folder in _FOLDERS)
+"""Beginnings of the other names."""
 
 
 def known(name: str) -> Description | None:
     """What the parameter is; None for a name that no queue has."""
-    folder, _, rule = name.rpartition("/")
-    return _RULES if folder == RULES and rule else _PLAIN.get(name)
+    folder, _, own = name.rpartition("/")
+    return _FOLDERS.get(folder) if own and folder in _FOLDERS else _PLAIN.get(name)
 
 
 def described(name: str) -> Description:
@@ -23,7 +34,8 @@ def described(name: str) -> Description:
     if (found := known(name)) is not None:
         return found
     near = near_name(name)
-    hint = f"; did you mean {near}?" if near else f"; there is {', '.join(NAMES)}, {_RULES.name}"
+    every = ", ".join((*NAMES, *(each.name for each in _FOLDERS.values())))
+    hint = f"; did you mean {near}?" if near else f"; there is {every}"
     raise UsageError(f"there is no parameter {name}{hint}")
 
 

@@ -38,7 +38,9 @@ GRANTS: Mapping[str, Sequence[str]] = {
 """The policies that give a right which does not depend on the parameter's name. The template is not
 installed with the tool, so a test holds that this table says the same."""
 WRITES = ("ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter")
-SECURITY_NAMES = re.compile(r"/queues/[^/]+/(agent/|bootstrap/|policy/|imds$|job/root$)")
+SECURITY_NAMES = re.compile(
+    r"/queues/[^/]+/(agent/|bootstrap/|policy/|role/|secrets/|ssh/|imds$|job/root$)"
+)
 """Parameters that decide what may run, and with which rights: security owners alone write them."""
 _RESOURCE = re.compile(r"on resource: (\S+)")
 _DENIED_BY = re.compile(r"with an explicit deny in an? ([a-z -]+[a-z])")

@@ -45,6 +45,7 @@ def get(queue: str, name: str | None, **options: Any) -> int:
         "mayfly set default pool/hot 10",
         "mayfly set deploy limits/max-instances 10 --was 2",
         'mayfly set default policy/rules/main "pipeline=app branch=main"',
+        "mayfly set default secrets/path /vendors/buildkite/{queue}",
         ends=_CHANGES,
     ),
 )

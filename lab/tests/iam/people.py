@@ -17,7 +17,10 @@ _OF_OPERATORS = (
     *("debug/keep-failed-minutes", "job/attempts", "launch/purchase", "limits/max-instances"),
     *("paused", "pool/hot", "tags"),
 )
-_OF_OWNERS = ("agent/config", "bootstrap/script", "imds", "job/root", "policy/rules/own")
+_OF_OWNERS = (
+    *("agent/config", "bootstrap/script", "imds", "job/root", "policy/rules/own"),
+    *("secrets/path", "ssh/known-hosts", "role/own"),
+)
 
 
 def operate(clients: Clients, queue: str, instances: Iterator[str]) -> None:

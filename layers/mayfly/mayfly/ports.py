@@ -301,10 +301,10 @@ class Parameters(Protocol):
         Raises NotFound for a parameter that does not exist: SSM keeps no versions of a deleted one.
         """
 
-    def values(self, names: Collection[str]) -> Mapping[str, str | None]:
-        """Values by name, not decrypted; None for a name that does not exist.
+    def values(self, names: Collection[str]) -> Mapping[str, Parameter | None]:
+        """Parameters by name, not decrypted; None for a name that does not exist.
 
-        Names with an unreadable value are omitted.
+        Names with an unreadable value are omitted. One call for each ten names: SSM's limit.
         """
 
 

@@ -81,6 +81,38 @@ def _parameters() -> tuple[Case, ...]:
             for name in ("paused", "tags", "pool/hot", "limits/x")
         ),
         *(
+            Case(
+                f"An operator cannot change {name}",
+                "operator",
+                put,
+                parameter_arn(f"{ours}/{name}"),
+            )
+            for name in ("secrets/path", "ssh/known-hosts", "role/deploy", "role/paused")
+        ),
+        *(
+            Case(
+                f"A security owner can change {name}",
+                "security-owner",
+                put,
+                parameter_arn(f"{ours}/{name}"),
+            )
+            for name in ("secrets/path", "ssh/known-hosts", "role/deploy")
+        ),
+        *(
+            Case(
+                f"The function dispatch {word} read {what}",
+                "dispatch",
+                "ssm:GetParameters",
+                parameter_arn(f"/vendors/buildkite/linux/global/{name}"),
+            )
+            for word, what, name in (
+                ("can", "a list of pipelines beside secrets", "allowed_pipelines"),
+                ("can", "a list of teams beside secrets", "allowed_teams"),
+                ("cannot", "a secret", "env/TOKEN"),
+                ("cannot", "a job's ssh key", "ssh/key"),
+            )
+        ),
+        *(
             Case(f"A security owner {word} change {what}", "security-owner", put, thing)
             for word, what, thing in (
                 ("can", "a policy rule", "parameter/policy"),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 
+from mayfly.config.folders import is_within
 from mayfly.config.infra import Infra
 from mayfly.config.parameters import DESCRIPTIONS, MAX_MINUTES_WITHOUT_IMDS
 from mayfly.config.problem import Problem, printable
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
+from mayfly.config.roles import RoleLine
+from mayfly.config.rules import Condition
 from mayfly.config.values import architecture_of
 from mayfly_protocol.grace import grace_seconds
 from mayfly_protocol.words import Imds, Root
@@ -69,6 +72,7 @@ def _among_parameters(config: QueueConfig) -> Iterator[Problem]:
         )
         yield _problem("max_minutes", config.max_minutes, allowed)
     yield from _of_grace(config)
+    yield from _of_grants(config)
 
 
 def _of_grace(config: QueueConfig) -> Iterator[Problem]:
@@ -82,6 +86,27 @@ def _of_grace(config: QueueConfig) -> Iterator[Problem]:
         least = math.ceil(grace / 60)
         allowed = f"at least {least}: agent/config gives a cancelled job {grace:g} seconds"
         yield _problem("max_minutes", config.max_minutes, allowed)
+
+
+def _of_grants(config: QueueConfig) -> Iterator[Problem]:
+    given = "secrets/path" if config.secrets_path is not None else ""
+    given = given or (config.roles[0].parameter if config.roles else "")
+    reach = "a job could take what other jobs are given, with the sandbox role"
+    if given and Root(config.root).in_effect:
+        yield _problem("root", config.root, f"no or rootless-docker with {given}: as root {reach}")
+    if given and config.imds == Imds.JOB:
+        yield _problem("imds", config.imds, f"off or supervisor with {given}: {reach}")
+    if config.secrets_path is None:
+        for field in ("shared_ssh_keys", "ssh_during_command"):
+            if value := getattr(config, field):
+                shown = ", ".join(value) if isinstance(value, tuple) else "true"
+                yield _problem(field, shown, "only together with secrets/path")
+    first: dict[tuple[Condition, ...], RoleLine] = {}
+    for line in config.roles:
+        before = first.setdefault(line.rule.conditions, line)
+        if before is not line:
+            allowed = f"other conditions than those of a line of {before.parameter}"
+            yield _role_problem(line, str(line.rule), allowed)
 
 
 def _with_the_stack(config: QueueConfig, infra: Infra) -> Iterator[Problem]:
@@ -98,6 +123,33 @@ def _with_the_stack(config: QueueConfig, infra: Infra) -> Iterator[Problem]:
         yield _problem("script", config.script.url, "none: the queue's stack has no script prefix")
     elif config.script is not None and not config.script.url.startswith(below):
         yield _problem("script", config.script.url, f"an object below {below}")
+    yield from _secrets_with_the_stack(config, infra.secrets_path)
+    for line in config.roles:
+        if not infra.job_role_path:
+            allowed = (
+                "none: the queue's stack lets hosts assume no role (its parameter JobRolePath)"
+            )
+            yield _role_problem(line, line.arn, allowed)
+        elif not line.path.startswith(infra.job_role_path):
+            allowed = f"roles below {infra.job_role_path} (JobRolePath of the queue's stack)"
+            yield _role_problem(line, line.arn, allowed)
+
+
+def _secrets_with_the_stack(config: QueueConfig, published: str) -> Iterator[Problem]:
+    names = {"secrets_path": [config.secrets_path] if config.secrets_path is not None else []}
+    names["shared_ssh_keys"] = list(config.shared_ssh_keys)
+    for field, paths in names.items():
+        for path in paths:
+            if not published:
+                allowed = "none: the queue's stack gives no right to secrets (its SecretsPath)"
+                yield _problem(field, path, allowed)
+            elif not is_within(path, published):
+                allowed = f"{published} or below it (SecretsPath of the queue's stack)"
+                yield _problem(field, path, allowed)
+
+
+def _role_problem(line: RoleLine, value: str, allowed: str) -> Problem:
+    return Problem(line.parameter, printable(value), f"allowed: {allowed}")
 
 
 def _problem(field: str, value: object, allowed: str) -> Problem:

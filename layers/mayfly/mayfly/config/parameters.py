@@ -6,14 +6,15 @@ The table in the operating guide is generated from this model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, PlainValidator
+from pydantic import PlainValidator
 
 from mayfly.config import values
 from mayfly.config.boots import BOOT_MINUTES, BOOT_MINUTES_OF_METAL
+from mayfly.config.description import Description
+from mayfly.config.grant_parameters import GrantParameters
 from mayfly.config.queue import DEFAULT_TYPES, SPOT_FIRST_ATTEMPT, QueueConfig
 from mayfly.config.rules import Rule
 from mayfly.config.schedule import Schedule
@@ -32,20 +33,8 @@ fetched last, just before IMDS is closed for good, live for at least five hours 
 _DEFAULT = QueueConfig(queue="")
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """A parameter's entry in the operating guide. `default` has the parameter's own notation."""
-
-    name: str
-    meaning: str
-    allowed: str
-    default: str = "none"
-
-
-class QueueParameters(BaseModel):
+class QueueParameters(GrantParameters):
     """A queue's parameters, each parsed on its own. An absent parameter has its default."""
-
-    model_config = ConfigDict(frozen=True)
 
     hot: Annotated[
         Schedule,
@@ -311,6 +300,7 @@ def _description(field: str) -> Description:
 
 
 DESCRIPTIONS: Mapping[str, Description] = {
-    field: _description(field) for field in QueueParameters.model_fields
+    field: _description(field)
+    for field in sorted(QueueParameters.model_fields, key=GrantParameters.model_fields.__contains__)
 }
-"""Each parameter's entry, by field of the model."""
+"""Each parameter's entry, by field of the model; those of what jobs are given come last."""

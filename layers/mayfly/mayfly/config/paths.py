@@ -8,15 +8,16 @@ from difflib import get_close_matches
 
 from mayfly.config.parameters import DESCRIPTIONS, RULES
 from mayfly.config.problem import printable
+from mayfly.config.roles import ROLES
 
-_NAMES = [each.name for each in DESCRIPTIONS.values() if not each.name.startswith(RULES)]
+_NAMES = [each.name for each in DESCRIPTIONS.values() if not each.name.endswith("<name>")]
 
 
 def near_name(name: str) -> str:
     """The parameter that a name below a queue's path probably means; empty for none."""
     folder, _, rule = name.rpartition("/")
-    if rule and get_close_matches(folder.casefold(), [RULES], cutoff=0.8):
-        return f"{RULES}/{re.sub(r'[^A-Za-z0-9_.-]', '-', rule)}"
+    if rule and (near := get_close_matches(folder.casefold(), [RULES, ROLES], n=1, cutoff=0.8)):
+        return f"{near[0]}/{re.sub(r'[^A-Za-z0-9_.-]', '-', rule)}"
     plain = {each.casefold(): each for each in _NAMES}
     # Some write only the last part of the name, as `hot`.
     tails = {each.rpartition("/")[2]: each for each in _NAMES}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any
 
+from mayfly.config.roles import FEWEST_MINUTES, MOST_MINUTES, RoleLine
 from mayfly.config.rules import UNREADABLE, Condition, Rule
 from mayfly.config.schedule import Schedule
 from mayfly.config.schedule_text import parse_schedule
@@ -60,7 +61,20 @@ class Script:
 SPOT_FIRST_ATTEMPT = "spot-first-attempt"
 """Value of `launch/purchase`: a job's later attempts and retries are bought on demand."""
 
-_LATER = ("boot_minutes", "grace", "per_pipeline", "generation", "stopped", "max_stopped")
+GRANTED = (
+    "secrets_path",
+    "shared_ssh_keys",
+    "ssh_during_command",
+    "known_hosts",
+    "over_443",
+    "roles",
+)
+"""Fields that say what a job is given besides its machine."""
+_LATER = (
+    *("boot_minutes", "grace", "per_pipeline", "generation", "stopped", "max_stopped"),
+    *GRANTED,
+    "grants_unread",
+)
 """Fields added later. The stored form omits a field at its default, which is what held before."""
 _TIMES = frozenset({"max_idle", "grace", "max_stopped", "keep_failed"})
 """Fields with a length of time. The stored form has its seconds."""
@@ -114,11 +128,31 @@ class QueueConfig:
     agent_config: str = ""
     """Lines `name=value`, in the agent's own format."""
     keep_failed: timedelta = timedelta()
+    secrets_path: str | None = None
+    """Folder of SSM parameters with the queue's secrets, without a slash at the end; None: none."""
+    shared_ssh_keys: tuple[str, ...] = ()
+    """Full names of parameters with the ssh keys that every pipeline of the queue may use."""
+    ssh_during_command: bool = False
+    """Whether the repository's ssh key also serves the job's command."""
+    known_hosts: str = ""
+    """Lines of known_hosts(5), for the ssh of jobs."""
+    over_443: tuple[str, ...] = ()
+    """Git hosts that ssh reaches by port 443."""
+    roles: tuple[RoleLine, ...] = ()
+    """Which jobs get which AWS role."""
+    grants_unread: bool = False
+    """Whether the present parameters of secrets, ssh and roles cannot be read; the fields above are
+    then the last ones that could."""
+
+    @property
+    def has_grants(self) -> bool:
+        """Whether jobs are given more than a machine: secrets, a role, what their ssh needs."""
+        return any(getattr(self, name) != getattr(_USUAL, name) for name in GRANTED)
 
     @property
     def restricted(self) -> bool:
         """Whether `dispatch` must read a job's environment before reserving the job."""
-        return bool(self.rules) or self.repository_from is not None
+        return bool(self.rules) or self.repository_from is not None or self.has_grants
 
     @property
     def reads_environments(self) -> bool:
@@ -152,10 +186,9 @@ class QueueConfig:
         for name in plain.keys() & _TIMES:
             plain[name] = getattr(self, name).total_seconds()
         plain["tags"] = dict(self.tags)
-        plain["rules"] = [
-            [rule.name, [[each.key, each.values] for each in rule.conditions]]
-            for rule in self.rules
-        ]
+        plain["rules"] = [_stored_rule(rule) for rule in self.rules]
+        if self.roles:
+            plain["roles"] = [[*_stored_rule(r.rule), r.arn, r.minutes] for r in self.roles]
         plain["script"] = self.script and self.script.to_list()
         return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
@@ -175,10 +208,10 @@ class QueueConfig:
             for name in plain.keys() & _TIMES:
                 values[name] = _duration(plain[name])
             values["instance_types"] = tuple(_texts(plain["instance_types"]))
-            values["rules"] = tuple(
-                Rule(_text(name), tuple(map(_condition, conditions)))
-                for name, conditions in plain["rules"]
-            )
+            values["rules"] = tuple(_rule(*stored) for stored in plain["rules"])
+            values["roles"] = tuple(_role(*stored) for stored in plain.get("roles", ()))
+            for name in plain.keys() & _LISTS:
+                values[name] = tuple(_texts(plain[name]))
             values["script"] = _script(plain["script"])
             _check_kinds(values)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
@@ -186,6 +219,8 @@ class QueueConfig:
         return cls(**values)
 
 
+_LISTS = frozenset({"shared_ssh_keys", "over_443"})
+"""Fields with texts that are stored as a list."""
 _LONGEST = timedelta(days=366)
 _USUAL = QueueConfig(queue="")
 """Each field with the kind of value that it holds; the defaults of absent parameters."""
@@ -203,8 +238,9 @@ def _check_kinds(values: Mapping[str, Any]) -> None:
         truth = isinstance(value, bool) is not isinstance(default, bool)
         if default is not None and (truth or not alike):
             raise TypeError(f"{name}: {type(value).__name__} in place of {type(default).__name__}")
-    if values["repository_from"] is not None:
-        _text(values["repository_from"])
+    for name in ("repository_from", "secrets_path"):
+        if values.get(name) is not None:
+            _text(values[name])
     _texts(list(values["tags"]))
     _texts(list(values["tags"].values()))
 
@@ -238,6 +274,20 @@ def _texts(stored: object) -> list[str]:
     if not isinstance(stored, list):
         raise TypeError(f"{type(stored).__name__} in place of a list")
     return [_text(each) for each in stored]
+
+
+def _stored_rule(rule: Rule) -> list[Any]:
+    return [rule.name, [[each.key, each.values] for each in rule.conditions]]
+
+
+def _rule(name: Any, conditions: Any) -> Rule:
+    return Rule(_text(name), tuple(map(_condition, conditions)))
+
+
+def _role(name: Any, conditions: Any, arn: Any, minutes: Any) -> RoleLine:
+    if not isinstance(minutes, int) or not FEWEST_MINUTES <= minutes <= MOST_MINUTES:
+        raise ValueError(f"{minutes!r} minutes of a role")
+    return RoleLine(_rule(name, conditions), _text(arn), minutes)
 
 
 def _condition(stored: Any) -> Condition:

@@ -13,11 +13,13 @@ from pydantic import ValidationError
 
 from mayfly.answers import Parameter
 from mayfly.config.contradictions import EVERY_SIZE, contradictions, forbidden_sizes
+from mayfly.config.grant_values import all_lines, filled
 from mayfly.config.infra import Infra
 from mayfly.config.parameters import DESCRIPTIONS, LARGEST_RULES, RULES, QueueParameters
 from mayfly.config.paths import near_name
 from mayfly.config.problem import Problem, printable
-from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
+from mayfly.config.queue import DEFAULT_TYPES, GRANTED, QueueConfig, Script
+from mayfly.config.roles import LARGEST_ROLES, ROLES
 from mayfly.config.rules import UNREADABLE
 from mayfly.config.warnings import warnings
 from mayfly.errors import Misconfigured
@@ -26,10 +28,17 @@ from mayfly.records.model import QueueRecord
 
 MOST_PROBLEMS = 40
 """Problems that a queue's record names, the other ones are counted."""
-_TOO_LARGE = f"allowed: at most {LARGEST_RULES:,} bytes, names included; merge lines by commas"
+_NAMED: Mapping[str, str] = {RULES: "rules", ROLES: "roles"}
+"""By folder: the field of parameters whose last part is a name of the owners' choice."""
+_LARGEST: Mapping[str, int] = {RULES: LARGEST_RULES, ROLES: LARGEST_ROLES}
+"""By such a folder: bytes of all of its parameters together."""
 _FIELDS = {
-    description.name: field for field, description in DESCRIPTIONS.items() if field != "rules"
+    description.name: field
+    for field, description in DESCRIPTIONS.items()
+    if field not in _NAMED.values()
 }
+_GRANTS = frozenset(DESCRIPTIONS[field].name.partition("/")[0] for field in GRANTED)
+"""First parts of the names of parameters that say what a job is given."""
 
 
 def read_queue(
@@ -154,11 +163,11 @@ def _in_force(
 ) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
     """The read configuration if it is good, else the last good one; and all problems.
 
-    The configuration is None when neither fits the infrastructure. Two values apply even while
-    other parameters are bad: `paused`, and the policy, because other people may answer for the
-    policy. An unreadable policy keeps the last policy and marks it: the last policy still lets
+    The configuration is None when neither fits the infrastructure. Some values apply even while
+    other parameters are bad: `paused`, and what other people answer for, the policy and what jobs
+    are given. An unreadable policy keeps the last policy and marks it: the last policy still lets
     jobs in, and denies none. A queue without a last policy is closed: the policy's author meant a
-    restriction.
+    restriction. What cannot be read gives no job more than the last values did.
     """
     config, problems = read_queue(queue, infra, parameters, sizes)
     if config is not None or last is None:
@@ -173,8 +182,23 @@ def _in_force(
         last = replace(last, rules=policy.rules, repository_from=policy.repository_from)
     else:
         last = replace(last, rules=(*last.rules_read, UNREADABLE))
+    last = _with_grants(last, infra, parameters)
     against = contradictions(last, infra)
     return (None if against else last), (*problems, *against)
+
+
+def _with_grants(
+    last: QueueConfig, infra: Infra, parameters: Mapping[str, Parameter]
+) -> QueueConfig:
+    """The configuration with what jobs are given at present; marked where that is not good."""
+    named = {name: each for name, each in parameters.items() if _group(name) in _GRANTS}
+    grants, _ = _read(last.queue, named)
+    if grants is not None:
+        given = {field: getattr(grants, field) for field in GRANTED}
+        found = replace(last, grants_unread=False, **given)
+        if not contradictions(found, infra):
+            return found
+    return replace(last, grants_unread=True)
 
 
 def _read(
@@ -182,7 +206,7 @@ def _read(
 ) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
     """The configuration before the check for contradictions; None when a known name is bad."""
     given: dict[str, Any] = {}
-    rules: dict[str, tuple[str, str]] = {}
+    named: dict[str, dict[str, tuple[str, str]]] = {}
     strange = []
     no_string = []
     for name, parameter in sorted(parameters.items()):
@@ -191,21 +215,30 @@ def _read(
             no_string.append(Problem(name, None, _wrong_kind(parameter.kind)))
         elif name in _FIELDS:
             given[_FIELDS[name]] = text
-        elif _rule_name(name):
-            rules[_rule_name(name)] = (_rule_name(name), text)
+        elif own := _own_name(name):
+            named.setdefault(name.removesuffix(f"/{own}"), {})[own] = (own, text)
         else:
             # The value of an unknown name may be a secret: `agent/confg` has lines of the agent.
             strange.append(Problem(printable(name, 200), None, _unknown_name(name)))
     try:
-        parsed = QueueParameters.model_validate({**given, "rules": rules} if rules else given)
+        folders = {_NAMED[folder]: texts for folder, texts in named.items()}
+        parsed = QueueParameters.model_validate({**given, **folders})
     except ValidationError as error:
         return None, (*_validation_problems(error, parameters), *no_string, *strange)
     if no_string:
         return None, (*no_string, *strange)
-    size = sum(len(name.encode()) + len(text.encode()) for name, text in rules.values())
-    if size > LARGEST_RULES:
-        return None, (Problem(RULES, f"{len(rules)} parameters", _TOO_LARGE), *strange)
+    large = tuple(filter(None, (_too_large(folder, texts) for folder, texts in named.items())))
+    if large:
+        return None, (*large, *strange)
     return _config(queue, parsed, parameters), tuple(strange)
+
+
+def _too_large(folder: str, texts: Mapping[str, tuple[str, str]]) -> Problem | None:
+    size = sum(len(name.encode()) + len(text.encode()) for name, text in texts.values())
+    if size <= _LARGEST[folder]:
+        return None
+    allowed = f"allowed: at most {_LARGEST[folder]:,} bytes, names included; merge lines by commas"
+    return Problem(folder, f"{len(texts)} parameters", allowed)
 
 
 def _config(
@@ -214,6 +247,9 @@ def _config(
     values = dict(parsed)
     values["instance_types"] = parsed.instance_types or DEFAULT_TYPES[parsed.architecture]
     values["rules"] = tuple(rule for _, rules in sorted(parsed.rules.items()) for rule in rules)
+    values["roles"] = all_lines(parsed.roles)
+    if parsed.secrets_path is not None:
+        values["secrets_path"] = filled(parsed.secrets_path, queue)
     if parsed.script is not None:
         name = DESCRIPTIONS["script"].name
         values["script"] = Script.placed(parsed.script, parameters[name].version)
@@ -227,7 +263,7 @@ def _validation_problems(
     for each in error.errors(include_url=False):
         field, *rule = each["loc"]
         description = DESCRIPTIONS[str(field)]
-        name = f"{RULES}/{rule[0]}" if rule else description.name
+        name = f"{description.name.removesuffix('<name>')}{rule[0]}" if rule else description.name
         why = printable(str(each["ctx"]["error"]), 200)
         allowed = f"allowed: {description.allowed.replace('`', '')}"
         value = _printable_value(name, parameters[name].value)
@@ -241,16 +277,20 @@ def _wrong_kind(kind: str) -> str:
 
 
 def _known(name: str) -> bool:
-    return name in _FIELDS or bool(_rule_name(name))
+    return name in _FIELDS or bool(_own_name(name))
+
+
+def _group(name: str) -> str:
+    return name.partition("/")[0].casefold()
 
 
 def _is_policy(name: str) -> bool:
-    return name.partition("/")[0].casefold() == "policy"
+    return _group(name) == "policy"
 
 
-def _rule_name(name: str) -> str:
-    """The `<name>` of a parameter `policy/rules/<name>`; empty for any other parameter."""
-    found = re.fullmatch(rf"{RULES}/([A-Za-z0-9_.-]+)", name)
+def _own_name(name: str) -> str:
+    """The `<name>` of `policy/rules/<name>` and `role/<name>`; empty for any other parameter."""
+    found = re.fullmatch(rf"(?:{'|'.join(_NAMED)})/([A-Za-z0-9_.-]+)", name)
     return found[1] if found else ""
 
 

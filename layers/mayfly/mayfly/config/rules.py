@@ -8,7 +8,7 @@ variable that Buildkite leaves absent, and a commit's author chooses values take
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from unicodedata import category
 
@@ -97,23 +97,30 @@ def parse_rules(name: str, text: str) -> tuple[Rule, ...]:
 
     Raises ValueError with the line, the column and the word at fault, and for a text without rules.
     """
-    # Not splitlines: a separator that nobody sees would make two lines, and one line is enough.
-    rules = tuple(
-        _rule(name, line, number)
-        for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1)
-        if line.strip()
-    )
+    rules = tuple(_rule(name, line, number) for number, line in numbered_lines(text))
     if not rules:
         # An empty text must not read as "no rules", which would mean "not restricted".
         raise ValueError("the text has no rule")
     return rules
 
 
-def _rule(name: str, line: str, number: int) -> Rule:
-    for column, char in enumerate(line, 1):
-        if _is_unseen(char):
-            where = f"line {number}, column {column}"
-            raise ValueError(f"{where}: U+{ord(char):04X}, a character that nobody sees")
+def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text with their numbers from 1 on; empty lines are omitted.
+
+    Raises ValueError with the place of a character that nobody sees.
+    """
+    # Not splitlines: a separator that nobody sees would make two lines, and one line is enough.
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        for column, char in enumerate(line, 1):
+            if _is_unseen(char):
+                where = f"line {number}, column {column}"
+                raise ValueError(f"{where}: U+{ord(char):04X}, a character that nobody sees")
+        if line.strip():
+            yield number, line
+
+
+def conditions_of(line: str, number: int) -> dict[str, tuple[str, ...]]:
+    """The values of a line's conditions, by key. Raises ValueError with the word at fault."""
     found: dict[str, tuple[str, ...]] = {}
     for word in re.finditer(r"\S+", line):
         where = f"line {number}, column {word.start() + 1}"
@@ -124,10 +131,20 @@ def _rule(name: str, line: str, number: int) -> Rule:
         if key in found:
             raise ValueError(f"{where}: {key} is given twice; write {key}=one,other")
         found[key] = values
+    return found
+
+
+def rule_of(name: str, found: Mapping[str, tuple[str, ...]]) -> Rule:
+    """The rule with these conditions, in the order of the canonical line."""
+    return Rule(name, tuple(Condition(key, found[key]) for key in KEYS if key in found))
+
+
+def _rule(name: str, line: str, number: int) -> Rule:
+    found = conditions_of(line, number)
     if "branch" in found:
         # A fork may have a branch of the same name: a branch alone would let every fork in.
         found.setdefault("fork", ("no",))
-    return Rule(name, tuple(Condition(key, found[key]) for key in KEYS if key in found))
+    return rule_of(name, found)
 
 
 def _is_unseen(char: str) -> bool:

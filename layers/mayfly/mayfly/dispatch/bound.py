@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import agent_tags, serves
 from mayfly.dispatch.actions import BindJob
+from mayfly.dispatch.grants import denial, given, is_unjudged
 from mayfly.dispatch.view import QueueView, busy_of, waiting_claims
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, move_claim, move_instance
@@ -72,6 +73,8 @@ def bind(
     free = sorted(view.ready, key=lambda i: (i.spec != view.spec, i.since, i.key))
     places = in_turn(of_claims(ours.values()), busy_of(view))
     for claim in [ours[each.job] for each in places if each.is_within(config.per_pipeline)]:
+        if is_unjudged(config, claim.facts) or denial(config, claim.facts):
+            continue  # The configuration has changed since the claim was settled.
         instance = next((i for i in free if serves(i.shape, claim.shape)), None)
         if instance is None or instance.sandbox_row is None:
             continue
@@ -152,4 +155,5 @@ def _assignment(claim: Claim, instance: Instance, config: QueueConfig, endpoint:
         rules=tuple(str(rule) for rule in config.rules_read),
         repository=claim.repository,
         config=config.agent_config,
+        grants=given(config, claim.facts),
     )

@@ -1,13 +1,15 @@
-"""Reads the facts about candidates: former claims, environments, required repositories."""
+"""Reads the facts about candidates: former claims, environments, parameters that judge them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from mayfly.config.queue import QueueConfig
-from mayfly.dispatch import policy
+from mayfly.dispatch import grants, policy
 from mayfly.dispatch.environments import Environments
+from mayfly.dispatch.parameter_reads import ParameterReads
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.view import QueueView, Turn
 from mayfly.errors import FAILURES
@@ -16,6 +18,7 @@ from mayfly.records.about import fields
 from mayfly.records.found import Found
 from mayfly.records.model import Claim
 from mayfly.tick.outcome import Outcome
+from mayfly_protocol.job_facts import JobFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Reads:
     turn: Turn
     outcome: Outcome
     environments: Environments
+    parameters: ParameterReads
+    now: datetime
 
 
 def with_facts(
@@ -71,7 +76,7 @@ def _with_candidate_facts(
 def _with_environments(
     view: QueueView, config: QueueConfig, jobs: Sequence[str], reads: Reads
 ) -> QueueView:
-    """The view with the environments of these candidates, and the repositories that they need."""
+    """The view with the environments of these candidates, and the parameters that judge them."""
     environments = dict(reads.environments.take(jobs, reads.outcome))
     awaited = reads.environments.begun(jobs) - environments.keys()
     named = {
@@ -79,23 +84,37 @@ def _with_environments(
         for job, environment in environments.items()
         if (name := policy.repository_parameter(config, environment))
     }
-    values: Mapping[str, str | None] = {}
-    if named:
-        with reads.outcome.noting(f"repositories of queue {config.queue}", fields(jobs=named)):
-            values = reads.ports.parameters.values(set(named.values()))
-    read = {name: value.strip() if value else value for name, value in values.items()}
+    lists = {
+        job: grants.list_names(config, JobFacts.of(environment))
+        for job, environment in environments.items()
+    }
+    asked = {job: (*_some(named.get(job)), *lists[job]) for job in environments}
+    read = reads.parameters.read(
+        (name for names in asked.values() for name in names),
+        reads.now,
+        reads.outcome,
+        f"parameters that judge new jobs of queue {config.queue}",
+        fields(queues=[config.queue], jobs=[job for job in asked if asked[job]]),
+    )
+    late = frozenset(job for job, names in asked.items() if not read.late.isdisjoint(names))
+    known = {name: policy.repository_of(value) for name, value in read.values.items()}
     required = {
-        job: read[name]
+        job: known[name]
         for job, name in named.items()
-        if name in read and policy.is_repository(read[name])
+        if name in known and policy.is_repository(known[name])
     }
     return replace(
         view,
-        environments=environments,
-        awaited=awaited,
+        environments={job: each for job, each in environments.items() if job not in late},
+        awaited=awaited | late,
         repositories=required,
         unread={job: name for job, name in named.items() if job not in required},
+        lists={job: grants.lists_of(names, read.values) for job, names in lists.items()},
     )
+
+
+def _some(name: str | None) -> tuple[str, ...]:
+    return () if name is None else (name,)
 
 
 def former_claims(fleet: Fleet, jobs: Collection[str]) -> Found[Claim]:

@@ -45,7 +45,8 @@ def gather(
     late states of an earlier tick's read are taken. A queue with unreadable records is omitted. Any
     other failed read only leaves its part of the view empty. Failures go into the outcome.
     """
-    configs, reads = _configs(turn, outcome), Reads(ports, turn, outcome, long.environments)
+    configs = _configs(turn, outcome)
+    reads = Reads(ports, turn, outcome, long.environments, long.parameters, now)
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
         lists = {
             queue: pool.submit(_listing, ports.buildkite, queue, outcome)

@@ -31,7 +31,7 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
 
     `idle` of the outcome is set where Buildkite or the records gave no answer all along.
     """
-    with closing(LongReads.of(ports.buildkite, Standings(ports.fleet, DISPATCH))) as long:
+    with closing(LongReads.of(ports, Standings(ports.fleet, DISPATCH))) as long:
         total, answered = _loop(ports, owner, holder, edge, long)
     if not answered and total.left[Left.TRANSIENT]:
         total.idle = Transient("Buildkite or the records did not answer: no job was taken")

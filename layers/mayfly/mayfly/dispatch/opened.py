@@ -9,7 +9,7 @@ from datetime import datetime
 from mayfly.answers import Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import Mismatch, by_configuration, shape_for
-from mayfly.dispatch import policy
+from mayfly.dispatch import grants, policy
 from mayfly.dispatch.view import (
     Candidate,
     QueueView,
@@ -22,6 +22,7 @@ from mayfly.errors import Failure
 from mayfly.records.model import Claim, Step, move_claim
 from mayfly.records.states import Agent, ClaimState
 from mayfly.records.turns import Place, Wanted, in_turn, of_claims
+from mayfly_protocol.job_facts import JobFacts
 
 LOOK_AHEAD = 10
 """Places for jobs beyond the queue's `limits/max-instances`."""
@@ -194,7 +195,8 @@ def _under_policy(
         case policy.Denial(reason):
             yield replace(move_claim(claim, ClaimState.FAILED, now, reason), told=False)
         case None:
-            yield replace(claim, repository=view.repositories.get(claim.job))
+            facts = JobFacts.of(view.environments[claim.job]) if config.has_grants else None
+            yield replace(claim, repository=view.repositories.get(claim.job), facts=facts)
 
 
 def held_jobs(view: QueueView, config: QueueConfig) -> Mapping[str, policy.Unread]:
@@ -227,6 +229,18 @@ def unjudged_jobs(view: QueueView, config: QueueConfig) -> frozenset[str]:
 
 
 def _judge(job: str, view: QueueView, config: QueueConfig) -> policy.Denial | policy.Unread | None:
+    """What the policy says of a job, then what guards that which the job would be given."""
+    facts = JobFacts.of(view.environments[job])
+    found, by_grants = _by_policy(job, view, config), None
+    if not isinstance(found, policy.Denial):
+        lists = grants.list_names(config, facts)
+        by_grants = grants.judge(config, facts, view.lists.get(job, grants.lists_of(lists, {})))
+    return by_grants if isinstance(by_grants, policy.Denial) else found or by_grants
+
+
+def _by_policy(
+    job: str, view: QueueView, config: QueueConfig
+) -> policy.Denial | policy.Unread | None:
     environment = view.environments[job]
     if job in view.unread:
         text = "the repository that its pipeline must have cannot be read at present"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mayfly.answers import Parameter
 from mayfly.config.queue import QueueConfig
 from mayfly.config.rules import KEYS, SLUG
 from mayfly.records.bounds import cut
@@ -12,8 +13,8 @@ from mayfly_protocol import rules
 from mayfly_protocol.repository import canonical_repository, same_repository
 from mayfly_protocol.secret_shapes import without_secrets
 
-LONGEST_FACT = 800
-"""Bytes of one fact about the job in a denial. The four of them, with rule and remedy, fit into
+LONGEST_FACT = 600
+"""Bytes of one fact about the job in a denial. The five of them, with rule and remedy, fit into
 what Buildkite's page and the claim's record take."""
 
 
@@ -42,6 +43,16 @@ def repository_parameter(config: QueueConfig, environment: Mapping[str, str]) ->
     if config.repository_from is None or not SLUG.fullmatch(slug):
         return None
     return config.repository_from.replace("{pipeline}", slug)
+
+
+def repository_of(found: Parameter | None) -> str | None:
+    """The text of a parameter with a pipeline's repository, None for no parameter.
+
+    Empty, which is no repository, for ciphertext: nothing here decrypts.
+    """
+    if found is None:
+        return None
+    return "" if found.kind == "SecureString" else found.value.strip()
 
 
 def is_repository(value: str | None) -> bool:
@@ -74,12 +85,12 @@ def _denied(
     if config.rules_read:
         failing = [rules.failing(rule.pairs(), facts) for rule in config.rules_read]
         if all(failing):
-            return _denial(config, facts, _closest_rule(failing))
+            return denial_of(config, facts, _closest_rule(failing))
     if config.repository_from is not None:
         if repository is None:
-            return _denial(config, facts, "no repository is registered for its pipeline")
+            return denial_of(config, facts, "no repository is registered for its pipeline")
         if not same_repository(repository, environment.get("BUILDKITE_REPO", "")):
-            return _denial(config, facts, "another repository is registered for its pipeline")
+            return denial_of(config, facts, "another repository is registered for its pipeline")
     return None
 
 
@@ -96,8 +107,21 @@ def _closest_rule(failing: list[tuple[str, ...]]) -> str:
     return f"a rule that is for this pipeline asks for another {lacking}"
 
 
-def _denial(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
-    """The denial: rule and remedy first, for a page takes `LONGEST_REASON` bytes; the job last."""
+def denial_of(
+    config: QueueConfig,
+    facts: Mapping[str, str],
+    why: str,
+    remedy: str = "",
+    teams: Sequence[str] = (),
+) -> Denial:
+    """The denial: rule and remedy first, for a page takes `LONGEST_REASON` bytes; the job last.
+
+    Without a `remedy` of its own a denial is the policy's.
+    """
+    queue = config.queue
+    remedy = remedy or (
+        f"Run it on another queue, or ask those who own the policy of {queue} to allow it."
+    )
     fork = {"no": "not from a fork", "yes": "from a fork"}.get(facts.get("fork", ""), "")
     repository = canonical_repository(facts.get("repository", ""))
     told = {
@@ -106,11 +130,9 @@ def _denial(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
         "repository": repository or "(of a form that policies do not accept)",
     }
     seen = [f"{key} {_printable(text)}" for key in KEYS if (text := told.get(key))]
-    return Denial(
-        f"Queue {config.queue} does not take this job: {why}. Run it on another queue, or ask "
-        f"those who own the policy of {config.queue} to allow it. "
-        f"The job: {', '.join(filter(None, [*seen, fork]))}."
-    )
+    seen += [f"teams {_printable(' '.join(teams))}"] if teams else []
+    job = ", ".join(filter(None, [*seen, fork]))
+    return Denial(f"Queue {queue} does not take this job: {why}. {remedy} The job: {job}.")
 
 
 def _printable(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import FailJob
+from mayfly.dispatch.grants import denial, is_unjudged
 from mayfly.dispatch.view import QueueView, is_paused
 from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.changes import Change, Save, Unassign
@@ -114,6 +115,8 @@ def _waiting(
         reason = f"the job was taken by someone else: Buildkite says {word}"
     elif config.repository_from is not None and claim.repository is None:
         reason = "the queue has policy/repository-from since, and the job is to be judged by it"
+    elif is_unjudged(config, claim.facts):
+        reason = "the queue gives secrets, ssh keys or roles since, and the job is to be judged"
     elif word == UNKNOWN and claim.state.traits.overstayed(
         now - max(claim.since, claim.reserved_until or claim.since)
     ):
@@ -125,6 +128,9 @@ def _waiting(
     if reason:
         released = move_claim(claim, ClaimState.RELEASED, now, reason)
         yield WriteRecords((Save(released),), reason)
+    elif (found := denial(config, claim.facts)) is not None:
+        failed = replace(move_claim(claim, ClaimState.FAILED, now, found.reason), told=False)
+        yield WriteRecords((Save(failed),), failed.reason)
 
 
 def _assigned(

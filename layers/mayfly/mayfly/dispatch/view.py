@@ -10,6 +10,7 @@ from datetime import datetime
 from mayfly.answers import Job, Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import Mismatch
+from mayfly.dispatch.grants import Lists
 from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
 from mayfly.records.standing import Standing
 from mayfly.records.turns import busy_pipelines, has_instance
@@ -164,6 +165,8 @@ class QueueView:
     unread: Mapping[str, str] = field(default_factory=dict)
     """By job: the parameter with the repository that its pipeline must have, of candidates whose
     parameter cannot be read, or has no repository: these jobs are neither allowed nor denied."""
+    lists: Mapping[str, Lists] = field(default_factory=dict)
+    """By job: the lists beside the secrets of candidates with a known environment."""
     prospects: Prospects | None = None
     """None in ticks that tell no job why it waits."""
     agent_endpoint: str = ""

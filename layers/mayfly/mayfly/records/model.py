@@ -19,6 +19,7 @@ from mayfly.records.prices import Prices
 from mayfly.records.standing import Standing
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, check_edge
 from mayfly.records.why import Why
+from mayfly_protocol.job_facts import JobFacts
 
 HISTORY = 20
 """Latest steps kept in a record; the life of an instance that is never stopped has fewer."""
@@ -101,6 +102,8 @@ class Claim:
     step: str = ""
     repository: str | None = None
     """The repository that policy requires of this job; the host checks the repository again."""
+    facts: JobFacts | None = None
+    """What decides what the job is given; None where the queue gave nothing at the opening."""
     reserved_until: datetime | None = None
     """End of the reservation; None before the first answer."""
     slot: SlotKey | None = None

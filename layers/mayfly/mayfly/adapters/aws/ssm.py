@@ -68,10 +68,10 @@ class SsmParameters:
         found = self._elements.read("version of a parameter", kept, _version, name="Name")
         return sorted(found, key=lambda each: each.number)
 
-    def values(self, names: Collection[str]) -> Mapping[str, str | None]:
+    def values(self, names: Collection[str]) -> Mapping[str, Parameter | None]:
         """See `mayfly.ports.Parameters`."""
         distinct = list(dict.fromkeys(names))
-        values: dict[str, str | None] = {}
+        values: dict[str, Parameter | None] = {}
         for batch in batched(distinct, _NAMES_AT_ONCE):
             with translated():
                 answer = self._client.get_parameters(Names=batch)
@@ -90,14 +90,13 @@ def _version(kept: Mapping[str, Any]) -> ParameterVersion:
     )
 
 
-def _value(kept: Mapping[str, Any]) -> tuple[str, str]:
-    value = kept["Value"]
+def _value(kept: Mapping[str, Any]) -> tuple[str, Parameter]:
+    value, version = kept["Value"], kept.get("Version")
     if not isinstance(value, str):
         raise TypeError("a parameter's value is text")
-    if kept.get("Type") == "SecureString":
-        # Without decryption SSM answers ciphertext, which must not count as the value.
-        raise TypeError("a SecureString is not decrypted; make it a String")
-    return string(kept["Name"]), value
+    kind = text(kept, "Type") or "String"
+    number = version if isinstance(version, int) else 0
+    return string(kept["Name"]), Parameter(value, number, kind=kind)
 
 
 class Secret:
