@@ -14,6 +14,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 TYPED := layers/mayfly/mayfly layers/protocol/mayfly_protocol layers/instance/mayfly_instance layers/instance/bundle.py \
 	lab/mayfly_lab lab/buildkite_emulator lab/generate_docs.py lab/tests cli/mayfly_cli functions build tests conftest.py
+STACKS = $(wildcard stacks/*.yaml)
 SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers lab))
 
 .PHONY: help
@@ -89,9 +90,9 @@ build: .venv/ok .tools/sam/ok bundle ## run sam build, for arm64 and without a c
 .PHONY: validate
 validate: .venv/ok .tools/sam/ok ## check the templates, as written and as translated
 	$(SAM) validate --lint --template template.yaml
-	$(SAM) validate --lint --template stacks/queue.yaml
+	for each in $(STACKS); do $(SAM) validate --lint --template "$$each" || exit 1; done
 	mkdir -p .build && $(BIN)/python -m build.translate template.yaml >.build/template.json
-	$(BIN)/cfn-lint template.yaml stacks/queue.yaml .build/template.json
+	$(BIN)/cfn-lint template.yaml $(STACKS) .build/template.json
 	$(BIN)/python -m build.embed --check
 
 # ---------------------------------------------------------------- what it is made of

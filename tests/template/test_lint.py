@@ -1,4 +1,4 @@
-"""Both templates pass cfn-lint, as written and as translated by SAM."""
+"""All templates pass cfn-lint, as written and as translated by SAM."""
 
 from __future__ import annotations
 
@@ -11,10 +11,20 @@ from cfnlint.api import lint_file
 
 from tests.template.conftest import CONTROL, QUEUE
 
+STACKS = sorted(QUEUE.parent.glob("*.yaml"))
 
-@pytest.mark.parametrize("path", [CONTROL, QUEUE], ids=lambda path: path.name)
+
+@pytest.mark.parametrize("path", [CONTROL, *STACKS], ids=lambda path: path.name)
 def test_cfn_lint_finds_nothing_in_the_templates(path: Path) -> None:
     assert lint_file(path) == []
+
+
+def test_the_templates_are_those_that_the_documents_name() -> None:
+    assert [path.name for path in STACKS] == [
+        "queue.yaml",
+        "secrets-owners.yaml",
+        "target-account.yaml",
+    ]
 
 
 def test_cfn_lint_finds_nothing_in_the_translated_template(

@@ -132,6 +132,9 @@ class Deployment:
             return f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1"
         if kind == "AWS::Logs::LogGroup":
             return self(self._template["Resources"][name]["Properties"]["LogGroupName"])
+        if kind == "AWS::IAM::OIDCProvider":
+            host = self(self._template["Resources"][name]["Properties"]["Url"]).partition("//")[2]
+            return f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host}"
         if kind == "AWS::EC2::LaunchTemplate":
             return f"lt-{name.encode().hex()}"
         return name

@@ -21,7 +21,7 @@ class Naming(IntEnum):
     ROLE = 2
     """The caller's role, or everybody: boundary and session policies still limit the right."""
     DIRECT = 3
-    """The user, session or service itself."""
+    """The user, session, service or provider of tokens itself."""
 
 
 def naming(statement: Statement, caller: Caller) -> Naming:
@@ -40,9 +40,9 @@ def _named(principal: Any, caller: Caller) -> Naming:
         return Naming.ROLE
     if not isinstance(principal, Mapping):
         return Naming.NOT
-    if caller.service:
-        found = caller.service in as_list(principal.get("Service", ()))
-        return Naming.DIRECT if found else Naming.NOT
+    for kind, name in (("Service", caller.service), ("Federated", caller.provider)):
+        if name:
+            return Naming.DIRECT if name in as_list(principal.get(kind, ())) else Naming.NOT
     return max(
         (_of_aws(name, caller) for name in as_list(principal.get("AWS", ()))), default=Naming.NOT
     )

@@ -42,6 +42,9 @@ class Caller:
     """The unique id of the user or role, such as `AROA…`."""
     service: str = ""
     """For a service of AWS that calls by itself: its name, such as `events.amazonaws.com`."""
+    provider: str = ""
+    """For the bearer of a token, who asks for sts:AssumeRoleWithWebIdentity: the ARN of the
+    account's identity provider for the token's issuer."""
 
     @property
     def account(self) -> str:
