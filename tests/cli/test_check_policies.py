@@ -85,7 +85,7 @@ def test_the_reasons_of_the_cases_that_are_not_judged_are_known() -> None:
     reasons = {each.why for each in found(Iam(), ALL) if each.word is Word.NOT_JUDGED}
     assert reasons == {
         "the resource's policy decides, and the simulator takes none for a role",
-        "the role belongs to another queue or control plane",
+        "the policies belong to another stack than the two that are asked about",
     }
 
 

@@ -23,6 +23,9 @@ TOKEN_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/token"
 SCRIPT_BUCKET, SCRIPT_PREFIX = "acme-ci", "acme-ci/bootstrap/"
 """Where the queue `linux` of `acme` has its bootstrap scripts; each other queue has a bucket."""
 
+FOLDER = "github.com_acme_shop.git"
+"""The folder of secrets that a repository has."""
+
 Resources = Mapping[str, Mapping[str, Any]]
 
 
@@ -48,6 +51,7 @@ def queue(key: str = "linux", stack: str = STACK) -> Resources:
     """Resources of a queue's stack, with a place for bootstrap scripts of its own."""
     ours = (key, stack) == ("linux", STACK)
     parameters = QUEUE_PARAMETERS | {
+        **_gifts(key, stack),
         "ControlStack": stack,
         "QueueKey": key,
         "ScriptPrefix": SCRIPT_PREFIX if ours else f"{stack}-{key}-ci/bootstrap/",
@@ -56,6 +60,39 @@ def queue(key: str = "linux", stack: str = STACK) -> Resources:
     stored = _control_plane(stack).published
     deployed = Deployment(read(QUEUE), name, parameters, stored).resources
     return _with_names_of_aws(deployed, name)
+
+
+def secrets_path(key: str = "linux", stack: str = STACK) -> str:
+    """The folder with the secrets of a queue's jobs."""
+    return f"/vendors/buildkite/{key}" if stack == STACK else f"/vendors/{stack}/{key}"
+
+
+def secrets_key(key: str = "linux", stack: str = STACK) -> str:
+    """ARN of the own key of a queue's secrets."""
+    return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{stack}-{key}-secrets"
+
+
+def _gifts(key: str, stack: str) -> dict[str, str]:
+    """What a queue's stack gives to jobs: secrets with a key of their own, and roles."""
+    return {
+        "JobRolePath": f"/ci/{key}/" if stack == STACK else f"/ci-2/{key}/",
+        "SecretsKey": "own",
+        "SecretsKeyAdministrators": f"arn:aws:iam::{ACCOUNT}:role/people/administrator",
+        "SecretsOwners": f"arn:aws:iam::{ACCOUNT}:role/people/*owner-of-{stack}-{key}",
+        "SecretsPath": secrets_path(key, stack),
+    }
+
+
+@cache
+def owners_of_a_folder() -> Resources:
+    """Resources of the stack for the owners of one repository's secrets."""
+    parameters = {
+        "ControlStack": STACK,
+        "SecretsPath": secrets_path(),
+        "Folder": FOLDER,
+        "SecretsKey": secrets_key(),
+    }
+    return Deployment(read(QUEUE.with_name("secrets-owners.yaml")), "owners", parameters).resources
 
 
 def _with_names_of_aws(resources: Resources, stack: str) -> Resources:
@@ -69,7 +106,7 @@ def _with_names_of_aws(resources: Resources, stack: str) -> Resources:
         lambda match: f"{match[1]}{physical_name(stack, match[2])}",
         json.dumps(resources),
     )
-    found: Resources = json.loads(invented)
+    found: Resources = json.loads(invented.replace("key/QueueSecretsKey", f"key/{stack}-secrets"))
     return found
 
 

@@ -23,8 +23,17 @@ from mayfly_cli.templates.resolution import ACCOUNT, REGION
 from tests.security import deployed
 from tests.security.authorization import type_of_key
 from tests.security.case import Case
+from tests.security.case import named as principal_named
 from tests.security.cases.table import CASES
-from tests.security.principals import NOTHING, Principal, chained, principals, role_id
+from tests.security.principals import (
+    NOTHING,
+    Principal,
+    administrator,
+    chained,
+    impostor,
+    principals,
+    role_id,
+)
 from tests.security.sweep import request
 
 FILE = ROOT / "cli/mayfly_cli/check_policies/cases.json"
@@ -39,6 +48,9 @@ _NAMES: tuple[tuple[str, str], ...] = (
     (rf"{_STACK}-{_QUEUE}-BootstrapProfile-1A2B", "<bootstrap-profile>"),
     (rf"{_STACK}-{_QUEUE}-SandboxProfile-1A2B", "<sandbox-profile>"),
     (re.escape(deployed.TOKEN_KEY), "<token-key>"),
+    (re.escape(deployed.secrets_key()), "<secrets-key>"),
+    (rf"{re.escape(deployed.secrets_path())}(?![A-Za-z0-9])", "<secrets-path>"),
+    (rf"/ci/{_QUEUE}/", "<job-role-path>"),
     (TOKEN, "<token-parameter>"),
     (deployed.SCRIPT_PREFIX, "<script-prefix>"),
     (_EDGE.format(deployed.SCRIPT_BUCKET), "<script-bucket>"),
@@ -62,7 +74,7 @@ _POLICIES = {
 def text() -> str:
     """The file's text: JSON with a line for each principal and each case."""
     blocks = (
-        ("principals", [_principal(each) for each in (*principals().values(), chained())]),
+        ("principals", [_principal(each) for each in (*principals().values(), *_apart())]),
         ("cases", [_case(case) for cases in CASES.values() for case in cases]),
     )
     return "{\n" + ",\n".join(_block(name, rows) for name, rows in blocks) + "\n}\n"
@@ -80,6 +92,11 @@ def named(sample: str) -> str:
     for pattern, name in _NAMES:
         sample = re.sub(pattern, name, sample)
     return sample
+
+
+def _apart() -> tuple[Principal, ...]:
+    """The principals of cases that the sweep does not try."""
+    return administrator(), chained(), impostor()
 
 
 def _principal(principal: Principal) -> dict[str, Any]:
@@ -100,7 +117,7 @@ def _principal(principal: Principal) -> dict[str, Any]:
 
 
 def _case(case: Case) -> dict[str, Any]:
-    principal = chained() if case.who == "chained" else principals()[case.who]
+    principal = principal_named(case.who)
     asked = request(principal, case.thing, case.action, case.supplied)
     own = {
         key: value for key, value in asked.context.items() if principal.context.get(key) != value

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from build.blocks import Documents, main, table
 from tests.security.cases.table import CASES
+from tests.security.people import PEOPLE, ROWS
 from tests.security.principals import ATTACHMENTS, NOTHING, principals
 from tests.security.remaining import Entry, entries
 from tests.security.sweep import rights
@@ -50,6 +51,9 @@ GROUPS = {
     "row": "Mailbox rows",
     "rule": "rules",
     "script": "bootstrap scripts and their buckets",
+    "secret": "secrets of jobs",
+    "secret-key": "queues' own keys of secrets",
+    "secret-path": "folders of secrets",
     "stack": "stacks",
     "token-path": "paths above the token",
     "topic": "topics",
@@ -105,6 +109,14 @@ def job_rights() -> str:
     return _rights_of("job")
 
 
+def rights_of_people() -> str:
+    """What people may do with the stacks' managed policies: a row for each act."""
+    return table(
+        ("with the policies of the stacks", *PEOPLE.values()),
+        ((row.what, *("yes" if who in row.may else "no" for who in PEOPLE)) for row in ROWS),
+    )
+
+
 def _rights_of(principal: str) -> str:
     found: dict[str, list[str]] = {}
     for right in rights():
@@ -153,13 +165,14 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 DOCUMENTS = Documents(
-    ("docs/permissions.md", "docs/security.md"),
+    ("docs/deploying.md", "docs/permissions.md", "docs/security.md"),
     {
         "bootstrap-rights": bootstrap_rights,
         "job-rights": job_rights,
         "permission-cases": permission_cases,
         "permissions-that-remain": permissions_that_remain,
         "permissions-tried": permissions_tried,
+        "rights-of-people": rights_of_people,
     },
 )
 

@@ -82,6 +82,10 @@ def principals() -> Mapping[str, Principal]:
         _person("viewer", "A viewer", "ViewersPolicy"),
         _person("operator", "An operator", "OperatorsPolicy"),
         _person("security-owner", "A security owner", "SecurityOwnersPolicy"),
+        _owner("secrets-owner", "A secrets owner of the queue", deployed.queue()),
+        _owner(
+            "repository-owner", "A secrets owner of one repository", deployed.owners_of_a_folder()
+        ),
         _principal(("foreign", "A foreign role"), f"{IAM}:role/teams/shop", ("AROASHOP", "ci"), ()),
     ]
     return {each.name: each for each in found}
@@ -163,6 +167,30 @@ def _function(name: str) -> Principal:
 def _person(name: str, title: str, policy: str) -> Principal:
     own = tuple(deployed.managed_statements(deployed.control()[policy]))
     return _principal((name, title), f"{IAM}:role/people/{name}", ("AROAPEOPLE", "ann"), own)
+
+
+def _owner(name: str, title: str, resources: deployed.Resources) -> Principal:
+    own = tuple(deployed.managed_statements(resources["SecretsOwnersPolicy"]))
+    role = f"{IAM}:role/people/{name}-of-{deployed.STACK}-linux"
+    return _principal((name, title), role, (f"AROA{name}".upper(), "ann"), own)
+
+
+@cache
+def impostor() -> Principal:
+    """The sandbox role's session of somebody who changed whom the role trusts.
+
+    The session's name may be an instance's id, but the session has no key of EC2's credentials.
+    """
+    job = principals()["job"]
+    named = ("impostor", "A session of the sandbox role that somebody opened by its trust policy")
+    return _principal(named, job.caller.role, (job.caller.unique_id, OWN_INSTANCE), job.own)
+
+
+@cache
+def administrator() -> Principal:
+    """An administrator of the account that the queue's stack names for its key."""
+    named = ("administrator", "An administrator of the queue's key")
+    return _principal(named, f"{IAM}:role/people/administrator", ("AROAADMIN", "ann"), ())
 
 
 def _principal(

@@ -15,6 +15,6 @@ from tests.security.thing import Thing
 def things() -> Mapping[str, Thing]:
     """Every protected thing by its name."""
     found = [*ec2.instances(), *ec2.parts_of_instances(), *ec2.scripts(), *ec2.identities()]
-    found += [*data.tables(), *data.rows(), *data.parameters(), *data.keys()]
+    found += [*data.tables(), *data.rows(), *data.parameters(), *data.keys(), *data.secrets()]
     found += [*control.code(), *control.signals(), *control.stacks(), *control.account()]
     return {each.name: each for each in found}

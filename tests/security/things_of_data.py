@@ -153,6 +153,53 @@ def parameters() -> Iterator[Thing]:
         )
 
 
+VIA_SSM: Context = {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}
+"""Condition keys of a request that Parameter Store sends for its caller."""
+
+
+def secrets() -> Iterator[Thing]:
+    """Secrets of jobs: parameters, the folders that they lie in, and the queues' own keys."""
+    ours, other = deployed.secrets_path(), deployed.secrets_path("linux2")
+    found = {
+        "repository": ("a secret of the repository", f"{ours}/{deployed.FOLDER}/env/token"),
+        "list": (
+            "the repository's list of pipelines",
+            f"{ours}/{deployed.FOLDER}/allowed_pipelines",
+        ),
+        "global": ("a secret of the whole queue", f"{ours}/global/env/token"),
+        "queue-2": ("a secret of another queue", f"{other}/global/env/token"),
+    }
+    for name, (title, path) in found.items():
+        yield Thing(f"secret/{name}", title, parameter_arn(path), {})
+    for name, title, path in (
+        ("repository", "the repository's folder of secrets", f"{ours}/{deployed.FOLDER}"),
+        ("queue", "the queue's folder of secrets", ours),
+        ("queue-2", "another queue's folder of secrets", other),
+    ):
+        yield Thing(
+            f"secret-path/{name}",
+            title,
+            parameter_arn(path),
+            {},
+            ({}, {"ssm:Recursive": "true"}),
+            takes=lambda action: action.name == "ssm:GetParametersByPath",
+        )
+    for name, key in (("repository", "linux"), ("global", "linux"), ("queue-2", "linux2")):
+        title, path = found[name]
+        context = {"kms:EncryptionContext:PARAMETER_ARN": parameter_arn(path)}
+        yield Thing(
+            f"secret-key/{name}",
+            f"the queue's own key, for {title}",
+            deployed.secrets_key(key),
+            {"kms:EncryptionContextKeys": [*context.values()], **context},
+            ({}, VIA_SSM),
+            policy=tuple(
+                deployed.queue(key)["QueueSecretsKey"]["Properties"]["KeyPolicy"]["Statement"]
+            ),
+            policy_must_allow=True,
+        )
+
+
 KEY_POLICY: Policy = (
     {
         "Sid": "Enable IAM User Permissions",

@@ -252,7 +252,7 @@ def test_one_sandbox_role_is_named(role: str) -> None:
 
 EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
 BOUNDARY = f"{IAM}:policy/mayfly-boundary/shop-production-boundary"
-WITH = {"iam:PermissionsBoundary": BOUNDARY}
+WITH: Context = {"iam:PermissionsBoundary": BOUNDARY}
 AT_MOST: list[tuple[bool, str, str, Context]] = [
     # whether an administrator with the boundary may · action · resource · condition keys
     (True, "s3:PutObject", "arn:aws:s3:::shop/index.html", {}),

@@ -16,6 +16,9 @@ MISSING: Mapping[str, str] = {
     "token-key": "the control plane has no KMS key of its own for the token",
     "script-prefix": "the queue has no place for bootstrap scripts",
     "script-bucket": "the queue has no place for bootstrap scripts",
+    "secrets-path": "the queue has no folder of secrets",
+    "secrets-key": "the queue has no KMS key of its own for secrets",
+    "job-role-path": "the queue has no path of roles for jobs",
     "queue in another case": "the queue's key has no letter",
 }
 """Why a deployment may have nothing by a name; the rest are resources of the stack."""
@@ -97,6 +100,10 @@ def _published(account: Account, stack: str, queue: str) -> dict[str, str]:
             "sandbox-profile": _last(told["sandbox_profile"]),
             "script-prefix": prefix,
             "script-bucket": prefix.partition("/")[0],
+            # A queue's stack of an earlier version publishes none of these.
+            "secrets-path": str(told.get("secrets_path", "")),
+            "secrets-key": str(told.get("secrets_key", "")),
+            "job-role-path": str(told.get("job_role_path", "")),
         }
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{name} is not what a queue's stack publishes: {error!r}") from error

@@ -57,7 +57,7 @@ def question(case: Case, principal: Principal, deployed: Deployment) -> Question
         raise CannotAsk(RESOURCE_POLICY)
     own = _own_policies(principal, deployed)
     if not principal.role and not own and not principal.foreign:
-        raise CannotAsk("the role belongs to another queue or control plane")
+        raise CannotAsk("the policies belong to another stack than the two that are asked about")
     names = deployed.names
     attached = [f"arn:<partition>:iam::aws:policy/{case.attached}"] if case.attached else []
     try:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.security.case import Case
-from tests.security.cases import control, instances, launches, no_keys, pools, profiles, tables
+from tests.security.cases import (
+    control,
+    instances,
+    launches,
+    no_keys,
+    pools,
+    profiles,
+    secrets,
+    tables,
+)
 
 CASES: Mapping[str, tuple[Case, ...]] = {
     "Instances on their way": instances.INSTANCES,
@@ -15,6 +24,8 @@ CASES: Mapping[str, tuple[Case, ...]] = {
     "Records": tables.RECORDS,
     "Mailbox rows": tables.MAILBOX,
     "The cluster's agent token": tables.TOKEN,
+    "Secrets of jobs": secrets.SECRETS,
+    "Roles of jobs": secrets.GIVEN,
     "Launches": launches.LAUNCHES,
     "Ends of instances": launches.ENDS,
     "Stops and starts": pools.POOLS,
