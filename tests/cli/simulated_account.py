@@ -189,6 +189,9 @@ class Reads:
             "sandbox_role_id": "AROAJOBS",
             "sandbox_profile": f"{profiles}/sandbox/{QUEUE}/jobs-profile",
             "script_prefix": self.scripts,
+            "secrets_path": deployed.secrets_path(QUEUE, STACK),
+            "secrets_key": here(deployed.secrets_key(QUEUE, STACK)),
+            "job_role_path": deployed.job_role_path(QUEUE, STACK),
         }
         return {"Parameter": {"Value": self.value or json.dumps(told)}}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Any
 
 import boto3
@@ -15,8 +16,9 @@ from mayfly_cli.account import Account
 from mayfly_cli.findings import Unknown
 from mayfly_cli.preflight import gather_account, gather_ec2, gather_keys
 from mayfly_cli.preflight.answers import read_answers
-from mayfly_cli.preflight.rights import HANDLERS, Rights, needed, of_templates
+from mayfly_cli.preflight.rights import HANDLERS, OF_OPTIONS, Rights, needed, of_templates
 from mayfly_cli.preflight.snapshot import Image, VolumeKey
+from mayfly_cli.templates.reading import read
 from mayfly_cli.templates.translation import translate
 from tests.cli.real_account import ROOT
 
@@ -223,7 +225,17 @@ def test_a_session_is_simulated_as_its_role_and_root_is_not_simulated() -> None:
 def test_every_resource_type_of_a_template_has_the_actions_of_its_handlers(template: str) -> None:
     translated = translate(ROOT / template, "us-east-1").template
     kinds = {each["Type"] for each in translated["Resources"].values()}
-    assert kinds <= HANDLERS.keys()
+    assert kinds <= HANDLERS.keys() | OF_OPTIONS.keys()
+
+
+def test_administrators_of_a_queues_key_may_what_its_deployment_needs() -> None:
+    """The key's policy alone says who may; CreateKey has no key yet."""
+    key = read(ROOT / "stacks/queue.yaml")["Resources"]["QueueSecretsKey"]["Properties"]
+    (administer,) = (s for s in key["KeyPolicy"]["Statement"] if s["Sid"] == "Administer")
+    (handlers,) = OF_OPTIONS.values()
+    names = " ".join((*handlers.create, *handlers.update)).replace("kms:", "").split()
+    for name in set(names) - {"CreateKey"}:
+        assert any(fnmatchcase(f"kms:{name}", each) for each in administer["Action"]), name
 
 
 def test_the_rights_follow_from_the_properties_that_the_templates_set() -> None:

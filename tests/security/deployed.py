@@ -72,10 +72,15 @@ def secrets_key(key: str = "linux", stack: str = STACK) -> str:
     return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{stack}-{key}-secrets"
 
 
+def job_role_path(key: str = "linux", stack: str = STACK) -> str:
+    """The path of the roles that jobs of a queue may have."""
+    return f"/ci/{key}/" if stack == STACK else f"/ci-2/{key}/"
+
+
 def _gifts(key: str, stack: str) -> dict[str, str]:
     """What a queue's stack gives to jobs: secrets with a key of their own, and roles."""
     return {
-        "JobRolePath": f"/ci/{key}/" if stack == STACK else f"/ci-2/{key}/",
+        "JobRolePath": job_role_path(key, stack),
         "SecretsKey": "own",
         "SecretsKeyAdministrators": f"arn:aws:iam::{ACCOUNT}:role/people/administrator",
         "SecretsOwners": f"arn:aws:iam::{ACCOUNT}:role/people/*owner-of-{stack}-{key}",

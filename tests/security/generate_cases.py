@@ -50,7 +50,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     (re.escape(deployed.TOKEN_KEY), "<token-key>"),
     (re.escape(deployed.secrets_key()), "<secrets-key>"),
     (rf"{re.escape(deployed.secrets_path())}(?![A-Za-z0-9])", "<secrets-path>"),
-    (rf"/ci/{_QUEUE}/", "<job-role-path>"),
+    (re.escape(deployed.job_role_path()), "<job-role-path>"),
     (TOKEN, "<token-parameter>"),
     (deployed.SCRIPT_PREFIX, "<script-prefix>"),
     (_EDGE.format(deployed.SCRIPT_BUCKET), "<script-bucket>"),

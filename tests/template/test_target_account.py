@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ Context = dict[str, Values]
 TEMPLATE = read(QUEUE.parent / "target-account.yaml")
 IAM = f"arn:aws:iam::{ACCOUNT}"
 PROVIDER = f"{IAM}:oidc-provider/agent.buildkite.com"
+TARGET = "333333333333"
+"""The account that is deployed to."""
 SANDBOX = "arn:aws:iam::210987654321:role/mayfly/acme/sandbox/linux/acme-linux-sandbox"
 COMMON = {
     "RoleName": "shop-production",
@@ -185,24 +188,30 @@ FACTS = {
 
 
 def assumes(
-    queue: list[Statement], facts: dict[str, str], role: str = SANDBOX, account: str = ACCOUNT
+    own: list[Statement],
+    facts: Mapping[str, str],
+    role: str = SANDBOX,
+    parameters: dict[str, str] = BY_QUEUE,
 ) -> bool:
     """Whether a session of the role gets the deploy role, by its own policies and the trust."""
     name = role.rpartition("/")[2]
-    caller = Caller(f"arn:aws:sts::210987654321:assumed-role/{name}/i-0a", role, "AROA1")
+    caller = Caller(f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{name}/i-0a", role, "AROA1")
     context: Context = {f"aws:RequestTag/{key}": value for key, value in facts.items()}
     context["aws:TagKeys"] = list(facts)
     policies = Policies(
-        (queue,),
-        resource=trust(BY_QUEUE),
-        resource_account=account,
-        resource_must_allow=True,
+        (own,), resource=trust(parameters), resource_account=TARGET, resource_must_allow=True
     )
-    target = f"arn:aws:iam::{account}:role/ci/linux/shop-production"
+    target = f"arn:aws:iam::{TARGET}:role/ci/linux/shop-production"
     return all(
         evaluate(Request(action, target, context), caller, policies).allowed
         for action in ("sts:AssumeRole", "sts:TagSession")
     )
+
+
+def trust_allows(parameters: dict[str, str], facts: Mapping[str, str], role: str) -> bool:
+    """Whether the trust policy gives a session of the role, which may assume every role, the
+    deploy role."""
+    return assumes(ATTACHED["AdministratorAccess"], facts, role, parameters)
 
 
 def test_jobs_of_the_pipeline_get_the_role_by_their_queue(full_queue: Resources) -> None:

@@ -204,6 +204,21 @@ Left out: actions of options that neither template has and that no property name
 table replicas and delivery logs.
 """
 
+OF_OPTIONS: Mapping[str, Handlers] = {
+    "AWS::KMS::Key": Handlers(
+        create=(
+            (
+                "kms:CreateKey DescribeKey EnableKeyRotation GetKeyPolicy GetKeyRotationStatus"
+                " ListResourceTags PutKeyPolicy TagResource"
+            ),
+        ),
+        update=("kms:UntagResource UpdateKeyDescription",),
+    ),
+}
+"""Types that an option of stacks/queue.yaml makes, and no first deployment. A key stays when its
+stack goes."""
+
+
 _SAM = (
     (
         "cloudformation:CreateChangeSet DeleteChangeSet DescribeChangeSet DescribeStackEvents"

@@ -263,7 +263,7 @@ def _given() -> tuple[Case, ...]:
                 ("can", "below its queue's path of roles", f"{here}/ci/linux/shop"),
                 ("can", "below that path in another account", f"{there}/ci/linux/shop"),
                 ("cannot", "below another queue's path of roles", f"{here}/ci/linux2/shop"),
-                ("cannot", "whose path begins alike", f"{here}/ci/linuxes/shop"),
+                ("cannot", "whose path begins alike", f"{here}/ci/linux-other/shop"),
                 ("cannot", "without that path", f"{here}/shop"),
                 ("cannot", "whose name contains that path", f"{here}/x/ci/linux/shop"),
             )
