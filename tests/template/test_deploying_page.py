@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 
 import pytest
 import yaml
@@ -71,7 +70,7 @@ def test_the_role_of_the_queue_is_below_the_path_that_its_jobs_may_have() -> Non
     ],
 )
 def test_the_role_of_the_queue_is_for_the_pipeline_of_the_page(
-    expected: bool, changes: Mapping[str, str]
+    expected: bool, changes: dict[str, str]
 ) -> None:
     facts = FACTS | {"queue": "deploy"} | changes
     assert trust_allows(BY_QUEUE, facts, BY_QUEUE["SandboxRole"]) is expected

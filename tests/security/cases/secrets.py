@@ -6,6 +6,7 @@ from mayfly_cli.templates.resolution import ACCOUNT
 from tests.security import deployed
 from tests.security.case import ABSENT, Case
 from tests.security.principals import NOTHING
+from tests.security.thing import Context
 from tests.security.things_of_data import VIA_SSM, parameter_arn
 
 ADMIN, POWER, SSM_FULL = "AdministratorAccess", "PowerUserAccess", "AmazonSSMFullAccess"
@@ -48,7 +49,7 @@ def _job() -> tuple[Case, ...]:
             "job",
             DECRYPT,
             "secret-key/repository",
-            VIA_SSM | {"kms:EncryptionContext:PARAMETER_ARN": ABSENT},
+            {**VIA_SSM, "kms:EncryptionContext:PARAMETER_ARN": ABSENT},
         ),
         *(
             Case(
@@ -89,7 +90,7 @@ def _job() -> tuple[Case, ...]:
 
 
 def _set_up() -> tuple[Case, ...]:
-    ways = (
+    ways: tuple[tuple[str, str, str, Context, str], ...] = (
         ("read a secret", "ssm:GetParameter", "secret/repository", {}, SSM_FULL),
         ("read secrets", "ssm:GetParameters", "secret/global", {}, SSM_FULL),
         ("read a repository's folder", "ssm:GetParametersByPath", "secret-path/repository", {}, ""),
