@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tests.security import deployed
 from tests.security.case import Case
 from tests.security.principals import principals
-from tests.security.things_of_data import VIA_SSM
+from tests.security.things_of_data import VIA_SSM, parameter_arn
 
 PEOPLE: Mapping[str, str] = {
     "viewer": "viewers",
@@ -18,7 +19,8 @@ PEOPLE: Mapping[str, str] = {
 }
 """By principal: the people, as a heading of the table names them."""
 Asked = tuple[str, str]
-"""An action, and the name of a thing."""
+"""An action, and the name of a thing or the ARN of another resource."""
+_OF_QUEUE = parameter_arn(f"/mayfly/{deployed.STACK}/queues/linux")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ ROWS = (
     _row(
         "say what may run, and with which rights",
         "ssm:PutParameter on parameter/policy, ssm:PutParameter on parameter/root",
+        "security-owner",
+    ),
+    _row(
+        "say where secrets lie, and which roles jobs get",
+        f"ssm:PutParameter on {_OF_QUEUE}/secrets/path, ssm:PutParameter on {_OF_QUEUE}/role/live",
         "security-owner",
     ),
     _row(

@@ -10,6 +10,7 @@ import yaml
 from build.blocks import ROOT
 from build.guide import commands, examples
 from mayfly.config.folders import is_within
+from mayfly.config.roles import parse_roles
 from mayfly_cli.templates.reading import check_parameters, read
 from mayfly_protocol.slugs import repository_slug
 from tests.template.conftest import QUEUE_PARAMETERS
@@ -54,8 +55,13 @@ def test_the_owners_folder_lies_in_the_queues_and_is_a_repositorys() -> None:
 
 def test_the_role_of_the_queue_is_below_the_path_that_its_jobs_may_have() -> None:
     assert BY_QUEUE["RolePath"].startswith(QUEUE["JobRolePath"])
-    line = next(each.text for each in commands(PAGE) if "/role/shop" in each.text)
-    assert f"role{BY_QUEUE['RolePath']}{BY_QUEUE['RoleName']}" in line
+    command = next(each.text for each in commands(PAGE) if "/role/shop" in each.text)
+    words = shlex.split(command)
+    (line,) = parse_roles("shop-production", words[words.index("--value") + 1])
+    assert line.path == BY_QUEUE["RolePath"]
+    assert line.arn.endswith(f"/{BY_QUEUE['RoleName']}")
+    wanted = {"pipeline": "shop", "branch": "main", "source": "webhook", "fork": "no"}
+    assert all(f"{key}={value}" in str(line.rule) for key, value in wanted.items())
 
 
 @pytest.mark.parametrize(
