@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly_instance.failure import CommandFailed
-from mayfly_instance.machine import Machine, Program
+from mayfly_instance.machine import Machine, Program, Variables
 from mayfly_instance.places import Places
 from mayfly_instance.proc import Process
 from tests.instance.fakes import BOOT, FakeClock, FakeMetadata
@@ -69,6 +69,8 @@ class FakeMachine(Machine):
         self.boot = BOOT
         self.broken = False
         self.commands: list[list[str]] = []
+        self.inputs: list[str] = []
+        """Standard input of each command."""
         self.failing: dict[str, str] = {}
         self.on_command: dict[str, Callable[[], object]] = {}
         self.programs = {"git", "nft", "buildkite-agent"}
@@ -173,8 +175,11 @@ class FakeMachine(Machine):
     def _own(self, path: Path, owner: str) -> None:
         self.commands.append(["chown", owner, str(path)])
 
-    def _command(self, argv: Sequence[str], seconds: float, stdin: str = "") -> str:
+    def _command(
+        self, argv: Sequence[str], seconds: float, stdin: str = "", variables: Variables = None
+    ) -> str:
         self.commands.append(list(argv))
+        self.inputs.append(stdin)
         line = " ".join(argv)
         for happens in [
             each for beginning, each in self.on_command.items() if line.startswith(beginning)

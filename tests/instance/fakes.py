@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mayfly_instance.aws import Caller, Denied, Missing, Unavailable
+from mayfly_instance.aws import Caller, Denied, Missing, Page, Parameter, Unavailable
 from mayfly_instance.clock import Clock
 from mayfly_instance.imds import ImdsAbsent, ImdsError
 from mayfly_instance.sigv4 import Credentials
@@ -41,6 +41,9 @@ class FakeClock(Clock):
             event[1]()
         self.passed = until
         assert self.passed < 30 * 24 * 3600, "the supervisor waits for ever"
+
+    def of_a_thread(self) -> FakeClock:
+        return self
 
     def wait(self, change: select.poll, seconds: float) -> None:
         self.sleep(seconds)
@@ -138,6 +141,10 @@ class FakeCloud:
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock
         self.parameters: dict[str, str] = {}
+        self.secrets: dict[str, Parameter] = {}
+        """Parameters that the sandbox role may read, by full name."""
+        self.page = 10
+        """Parameters on a page of `parameters_below`."""
         self.objects: dict[str, bytes] = {}
         self.rows: dict[str, dict[str, Any]] = {}
         self.reports: list[tuple[str, dict[str, Any]]] = []
@@ -165,6 +172,27 @@ class FakeCloud:
         if name not in self.parameters:
             raise Missing(name)
         return self.parameters[name]
+
+    def lay_down(self, name: str, value: str, kind: str = "SecureString") -> None:
+        self.secrets[name] = Parameter(name, kind, value)
+
+    def parameters_named(self, keys: Credentials, names: Sequence[str]) -> Sequence[Parameter]:
+        self._check("parameters_named", keys)
+        self._check_secrets(keys, *names)
+        assert len(names) <= 10, "ValidationException"
+        return [self.secrets[name] for name in names if name in self.secrets]
+
+    def parameters_below(self, keys: Credentials, path: str, mark: str = "") -> Page:
+        self._check("parameters_below", keys)
+        self._check_secrets(keys, path)
+        found = [self.secrets[name] for name in sorted(self.secrets) if name.startswith(f"{path}/")]
+        first = int(mark or 0)
+        after = first + self.page
+        return Page(found[first:after], str(after) if after < len(found) else "")
+
+    def _check_secrets(self, keys: Credentials, *names: str) -> None:
+        if "sandbox" not in keys.access_key or self.denied & set(names):
+            raise Denied("ssm: 400 AccessDeniedException: no right")
 
     def object(self, keys: Credentials, bucket: str, key: str, version: str = "") -> bytes:
         self._check("object", keys)

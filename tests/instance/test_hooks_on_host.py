@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +23,14 @@ JOB = {
     "BUILDKITE_SOURCE": "webhook",
     "BUILDKITE_PULL_REQUEST": "false",
 }
-OPEN: dict[str, Any] = {"job": "job-1", "rules": [], "repository": None}
+OPEN: dict[str, Any] = {
+    "job": "job-1",
+    "rules": [],
+    "repository": None,
+    "refused": "",
+    "facts": {},
+    "has_key": False,
+}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -129,6 +137,7 @@ def end(tmp_path: Path, hook: Path) -> Callable[..., str]:
         file = tmp_path / "hooks/pre-exit"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(hook.with_name("tell-causes").read_bytes())
+        shutil.copy(hook.with_name("operator-hook"), file.parent)
         wrapper = f". {file}; echo status=$?; echo FROM_HOOK=$FROM_HOOK"
         return subprocess.run(
             ["bash", "-c", wrapper], env=environment | variables, capture_output=True, text=True,
@@ -200,6 +209,7 @@ def test_the_kills_of_the_whole_scope_count_wherever_its_program_sees_its_top(
     file = tmp_path / "pre-exit"
     text = hook.with_name("tell-causes").read_text()
     file.write_text(text.replace("/proc/self/cgroup", str(own)))
+    shutil.copy(hook.with_name("operator-hook"), tmp_path)
 
     environment = {"PATH": os.environ["PATH"], "MAYFLY_CGROUPS": str(cgroups)}
     told = subprocess.run(

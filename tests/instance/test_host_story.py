@@ -129,7 +129,14 @@ def test_the_hook_finds_the_policy_of_the_assignment(world: World) -> None:
     world.run()
 
     policy = json.loads(world.machine.places.policy.read_text())
-    assert policy == {"job": JOB, "rules": ["pipeline=deploy fork=no"], "repository": None}
+    assert policy == {
+        "job": JOB,
+        "rules": ["pipeline=deploy fork=no"],
+        "repository": None,
+        "refused": "",
+        "facts": {},
+        "has_key": False,
+    }
 
 
 def test_the_second_process_never_asks_for_bootstrap_credentials(world: World) -> None:

@@ -22,7 +22,15 @@ from mayfly_protocol.words import Root
 UNIT = "mayfly-job"
 LOG = "agent.log"
 _VERSION = re.compile(r"\bversion v?(\d+)\.(\d+)\.(\d+)\S*")
+_REDACTED = re.compile(r"--redacted-vars [^\n]*\(default: ([^)\n]*)\)")
+_PATTERN = re.compile(r"[A-Za-z0-9_*?]+")
 _SETTING = re.compile(r"^\s*--([a-z0-9-]+)", re.MULTILINE)
+REDACTED = (
+    # buildkite/agent 4.0, clicommand/global.go; 3.83.1 lacks *_SSH_KEY and *_API_KEY.
+    "*_PASSWORD", "*_SECRET", "*_TOKEN", "*_PRIVATE_KEY", "*_SSH_KEY", "*_ACCESS_KEY",
+    "*_SECRET_KEY", "*_CONNECTION_STRING", "*_API_KEY",
+)  # fmt: skip
+"""Patterns of variables whose values agents keep out of job logs by default."""
 # `fd://N` as registration token (buildkite/agent pull request 4046). No help text mentions it.
 _TOKEN_BY_FILE = (3, 133, 0)
 
@@ -39,6 +47,10 @@ class Agent:
     """Whether the agent can read its token from an open file (since 3.133), not its environment."""
     settings: Sequence[str] = ()
     """Names of the settings that `start --help` lists."""
+    redacted: Sequence[str] = ()
+    """Patterns that the agent's own help names as default of `redacted-vars`."""
+    redactor: bool = False
+    """Whether the agent has `redactor add`."""
 
 
 def probe(machine: Machine) -> Agent | None:
@@ -53,14 +65,38 @@ def probe(machine: Machine) -> Agent | None:
     if found is None:
         raise HostFailure(f"{path} --version names no version")
     number = tuple(int(part) for part in found.groups())
-    settings = _SETTING.findall(machine.output_of([str(path), "start", "--help"]))
+    told = machine.output_of([str(path), "start", "--help"])
+    settings = _SETTING.findall(told)
+    redacted = _REDACTED.search(told)
     return Agent(
         path=str(path),
         version=".".join(found.groups()),
         additional_hooks="additional-hooks-paths" in settings,
         token_by_file=number >= _TOKEN_BY_FILE,
         settings=settings,
+        redacted=_PATTERN.findall(redacted[1]) if redacted else (),
+        redactor=_has_redactor(machine, str(path)),
     )
+
+
+def _has_redactor(machine: Machine, path: str) -> bool:
+    try:
+        return "--format" in machine.output_of([path, "redactor", "add", "--help"])
+    except CommandFailed:
+        return False
+
+
+def redacted(agent: Agent, config: str) -> Sequence[str]:
+    """Patterns of variables whose values the agent keeps out of the job's log.
+
+    Those of the operator's `redacted-vars` in `config`, which replace the defaults; else the
+    agent's defaults, and all that Mayfly knows of.
+    """
+    for line in config.splitlines():
+        name, _, value = line.partition("=")
+        if name.strip() == "redacted-vars":
+            return [each.strip(" \"'") for each in value.split(",") if each.strip(" \"'")]
+    return list(dict.fromkeys([*agent.redacted, *REDACTED]))
 
 
 def check_settings(agent: Agent, config: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -49,6 +49,26 @@ class Caller:
     """`<role unique id>:<instance id>` for an instance's role: the key of its mailbox row."""
 
 
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of Parameter Store with its value as text, decrypted."""
+
+    name: str
+    """Full name, as `/vendors/buildkite/deploy/global/env/token`."""
+    kind: str
+    """`String`, `SecureString` or `StringList`, whose value has commas between its entries."""
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of the parameters below a path. It may be empty and not the last."""
+
+    parameters: Sequence[Parameter]
+    following: str
+    """Mark of the next page; empty for the last."""
+
+
 class Aws:
     """The services of one region; `endpoint`, if not empty, serves all of them (AWS_ENDPOINT_URL).
 
@@ -82,6 +102,28 @@ class Aws:
         """The value of an SSM parameter. Raises Missing."""
         answer = self._json("ssm", "AmazonSSM.GetParameter", {"Name": name}, credentials)
         return str(answer["Parameter"]["Value"])
+
+    def parameters_named(
+        self, credentials: Credentials, names: Sequence[str]
+    ) -> Sequence[Parameter]:
+        """Those of these SSM parameters that exist, decrypted. At most ten names in a call."""
+        body = {"Names": list(names), "WithDecryption": True}
+        answer = self._json("ssm", "AmazonSSM.GetParameters", body, credentials)
+        return _parameters(answer)
+
+    def parameters_below(self, credentials: Credentials, path: str, mark: str = "") -> Page:
+        """A page of the SSM parameters at any depth below the path, decrypted.
+
+        `mark` is the `following` of the page before; empty for the first page. IAM checks the path,
+        and the key of each value.
+        """
+        # Ten is the most: SSM API reference, GetParametersByPath.
+        body: dict[str, Any] = {"Path": path, "Recursive": True}
+        body |= {"WithDecryption": True, "MaxResults": 10}
+        if mark:
+            body["NextToken"] = mark
+        answer = self._json("ssm", "AmazonSSM.GetParametersByPath", body, credentials)
+        return Page(_parameters(answer), str(answer.get("NextToken") or ""))
 
     def item(
         self, credentials: Credentials, table: str, key: str, *, consistent: bool = False
@@ -180,6 +222,15 @@ class Aws:
         else:
             self._open[f"{url.scheme}://{url.netloc}"] = connection
         return answer.status, body
+
+
+def _parameters(answer: Mapping[str, Any]) -> Sequence[Parameter]:
+    """The parameters of an answer. Raises AwsError for an answer that is not as documented."""
+    try:
+        found = [(each["Name"], each["Type"], each["Value"]) for each in answer["Parameters"]]
+    except (KeyError, TypeError):
+        raise AwsError("ssm: the answer has no readable parameters") from None
+    return [Parameter(str(name), str(kind), str(value)) for name, kind, value in found]
 
 
 def _refusal(service: str, status: int, body: str) -> AwsError:

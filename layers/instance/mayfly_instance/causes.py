@@ -8,6 +8,9 @@ is not root cannot change or remove it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mayfly_instance import hook_links
 from mayfly_instance.machine import Machine
 
 GOING_DOWN = "this machine is shut down from outside, which ends the job. Retry the job."
@@ -38,11 +41,18 @@ def tell(machine: Machine, cause: str) -> None:
     link_hook(machine)
 
 
-def tell_if_checkout_fails(machine: Machine, queue: str, git_host: str) -> None:
-    """Let the job's log tell, if its checkout fails, that the queue lacks a key. Raises OSError."""
-    text = (
-        f"queue {queue} has no key for {git_host}: its operators lay one down in the bootstrap "
-        "script (docs/pipelines.md)."
+def tell_if_checkout_fails(
+    machine: Machine, queue: str, git_host: str, looked_for: Sequence[str]
+) -> None:
+    """Let the job's log tell, if its checkout fails, that the queue lacks a key. Raises OSError.
+
+    `looked_for` has the full names of parameters that could hold a key; empty for a queue without
+    secrets.
+    """
+    text = f"queue {queue} has no key for {git_host}: " + (
+        f"Parameter Store has no {' and no '.join(looked_for)} (docs/pipelines.md)."
+        if looked_for
+        else "its operators lay one down in the bootstrap script (docs/pipelines.md)."
     )
     machine.write_file(machine.places.no_key, _line(text))
     link_hook(machine)
@@ -51,14 +61,9 @@ def tell_if_checkout_fails(machine: Machine, queue: str, git_host: str) -> None:
 def link_hook(machine: Machine) -> None:
     """Let the hook run at the end of the running job; it also tells of kills for lack of memory.
 
-    An operator's hook in Mayfly's hooks path gets the name under which Mayfly's own runs it. Raises
-    OSError.
+    Raises OSError.
     """
-    hook = machine.places.hooks / "pre-exit"
-    told = machine.places.hooks / "tell-causes"
-    if hook.is_symlink() and hook.readlink() != told:
-        machine.link(hook.with_name("pre-exit.operator"), hook.readlink())
-    machine.link(hook, told)
+    hook_links.link(machine, "pre-exit", "tell-causes")
 
 
 def _line(text: str) -> bytes:

@@ -45,6 +45,10 @@ class Clock:
         self.turned()
         change.poll(min(seconds, SLICE) * 1000)
 
+    def of_a_thread(self) -> Clock:
+        """A clock for a thread beside the supervisor's loop: it feeds nothing (see watchdog.py)."""
+        return Clock()
+
     def turned(self) -> None:
         """Note that a loop which waits elsewhere turned."""
         self._feed(self.seconds())

@@ -52,5 +52,9 @@ def enter(unit: str, user: str) -> Sequence[str]:
 
     Outside such a scope (a lab, cgroups of version 1) the rest runs in the cgroup as it is.
     """
-    drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]
-    return ["sh", "-c", _OUTSIDE, "sh", f"{unit}.scope", _INSIDE, user, *drop]
+    return ["sh", "-c", _OUTSIDE, "sh", f"{unit}.scope", _INSIDE, user, *drop_to(user)]
+
+
+def drop_to(user: str) -> Sequence[str]:
+    """The beginning of a command of root that execs the rest as this user."""
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Callable
 
-from mayfly_instance import agent, causes, containers, docker
+from mayfly_instance import agent, causes, containers, docker, giving, job_secrets
 from mayfly_instance.context import Context
 from mayfly_instance.failure import GoingDown
 from mayfly_instance.firewall import Open
@@ -21,6 +21,7 @@ from mayfly_instance.reports import Reporter
 from mayfly_protocol.assignment import Assignment
 from mayfly_protocol.grace import grace_seconds
 from mayfly_protocol.phases import Phase
+from mayfly_protocol.slugs import folders
 from mayfly_protocol.words import Root
 
 _REPORT_SECONDS = 5.0
@@ -59,23 +60,27 @@ class Looks:
     """Returns why IMDS may have been open to the job, else an empty text. Raises Open."""
 
 
-def run(
-    context: Context,
-    reporter: Reporter,
-    installed: agent.Agent,
-    assignment: Assignment,
-    looks: Looks,
-) -> Ending:
+@dataclass(frozen=True)
+class Start:
+    """All that an agent's start needs."""
+
+    installed: agent.Agent
+    assignment: Assignment
+    given: giving.Given
+
+
+def run(context: Context, reporter: Reporter, start: Start, looks: Looks) -> Ending:
     """Run the agent for the assignment and kill its scope afterwards, also after an exception.
 
     Returns the agent's end. Raises HostFailure if the agent cannot be started, Open if IMDS is open
     to the job and stays so.
     """
+    assignment = start.assignment
     reporter.step(f"starting the agent for job {assignment.job}")
     running: Running | None = None
     try:
-        environment = _session(context, assignment.root)
-        running = agent.start(context.machine, installed, assignment, environment)
+        environment = {**_session(context, assignment.root), **start.given.variables}
+        running = agent.start(context.machine, start.installed, assignment, environment)
         reporter.try_send(Phase.RUNNING, _REPORT_SECONDS)
         ending = watch(running, context, reporter, assignment, looks)
     except Open:
@@ -93,6 +98,8 @@ def run(
         # Also after a stop during the start: the agent may already be running.
         context.machine.kill_scope(agent.UNIT)
         context.machine.kill_scope(docker.UNIT)
+        with _noting_errors(reporter):
+            giving.take_back(context.machine)
     words = context.log_tail(agent.LOG)
     refusal = _REFUSAL.search(words)
     if refusal:
@@ -168,6 +175,7 @@ class _MissingKey:
         self._context = context
         self._reporter = reporter
         self._queue = assignment.queue
+        self._looked_for = _names_of_keys(assignment)
         self._next = context.clock.seconds() + _KEY_LOOK
         self._left = _KEY_LOOKS
 
@@ -181,7 +189,18 @@ class _MissingKey:
             return
         self._left = 0
         with _noting_errors(self._reporter):
-            causes.tell_if_checkout_fails(self._context.machine, self._queue, found[1])
+            causes.tell_if_checkout_fails(
+                self._context.machine, self._queue, found[1], self._looked_for
+            )
+
+
+def _names_of_keys(assignment: Assignment) -> tuple[str, ...]:
+    """Full names of the parameters that could hold a key for the job's checkout."""
+    grants = assignment.grants
+    if grants is None or grants.secrets is None:
+        return ()
+    _, *own = folders(grants.facts.pipeline, grants.facts.repository)
+    return tuple(f"{grants.secrets.path}/{folder}/{job_secrets.KEY}" for folder in own)
 
 
 @contextmanager

@@ -42,6 +42,13 @@ class Limits:
     """Time before a spot interruption to deliver log and report, after the job's grace period."""
     delivery: float = 25 * 60
     """Time for an agent to deliver the log after its command's end, through an outage."""
+    throttled: float = 30
+    """Limit for one call to AWS for a job's secrets. Hosts share 40 reads of parameters a second
+    with their whole account and region (AWS general reference, Systems Manager quotas)."""
+    secrets: float = 90
+    """Limit for all reads of a job's secrets together."""
+    ssh: float = 10
+    """From the start of an ssh agent until it takes connections, and for each key."""
     docker: float = 60
     """From the start of a Docker daemon until it takes connections."""
     watch: float = 0.05

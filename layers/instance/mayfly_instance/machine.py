@@ -15,6 +15,7 @@ can put stand-ins first on PATH. The full list of calls:
         unshare and mount, then setpriv --reuid=USER --regid=USER --init-groups --)
     systemctl kill --signal=SIGKILL NAME.scope       systemctl stop user.slice
     systemctl start docker.service
+    setpriv --reuid=USER --regid=USER --init-groups -- ssh-add -     ssh -G HOST
     nft --file -                                     poweroff [--force]
     and the agent: buildkite-agent --version, buildkite-agent start --help
 
@@ -37,13 +38,16 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Optional, Protocol
 
 from mayfly_instance import delegation, inheritance, proc
 from mayfly_instance.clock import SLICE, Clock
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.places import Places
 from mayfly_instance.proc import Process
+
+Variables = Optional[Mapping[str, str]]
+"""A program's whole environment; None: the supervisor's own."""
 
 
 @dataclass(frozen=True)
@@ -242,6 +246,15 @@ class Machine:
         finally:
             os.close(output)
 
+    def run_as(
+        self, user: str, argv: Sequence[str], variables: Variables, stdin: str, seconds: float
+    ) -> str:
+        """Standard output of a program of this user, with exactly this environment and input.
+
+        Raises CommandFailed.
+        """
+        return self._command([*delegation.drop_to(user), *argv], seconds, stdin, variables)
+
     def try_scope(self, unit: str, properties: Sequence[str]) -> None:
         """Run nothing in a scope with these properties. Raises CommandFailed if systemd refuses."""
         self._command([*_scope(unit, properties), "true"], 30)
@@ -311,9 +324,11 @@ class Machine:
         account = pwd.getpwnam(owner)
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
-    def _command(self, argv: Sequence[str], seconds: float, stdin: str = "") -> str:
+    def _command(
+        self, argv: Sequence[str], seconds: float, stdin: str = "", variables: Variables = None
+    ) -> str:
         try:
-            code, out, err = self._run(argv, seconds, stdin.encode())
+            code, out, err = self._run(argv, seconds, stdin.encode(), variables)
         except OSError as error:
             raise CommandFailed(f"cannot run {argv[0]}: {error.strerror}") from error
         if code:
@@ -321,12 +336,14 @@ class Machine:
             raise CommandFailed(f"{' '.join(argv[:2])} {_how_ended(code)}", words)
         return out.decode("utf-8", "replace")
 
-    def _run(self, argv: Sequence[str], seconds: float, stdin: bytes) -> tuple[int, bytes, bytes]:
+    def _run(
+        self, argv: Sequence[str], seconds: float, stdin: bytes, variables: Variables
+    ) -> tuple[int, bytes, bytes]:
         """Exit code, stdout and stderr. Waits in slices, which the watchdog sees."""
         until = self._clock.seconds() + seconds
         pipe = subprocess.PIPE
         with inheritance.default_signals():
-            process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe)
+            process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=variables)
         with process:
             given: bytes | None = stdin
             try:

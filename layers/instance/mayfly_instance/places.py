@@ -138,6 +138,29 @@ class Places:
         return self.run / "s"
 
     @property
+    def given(self) -> Path:
+        """Directory of the job user for what the job gets, each file for one moment, in memory."""
+        return self.run / "given"
+
+    @property
+    def ssh(self) -> Path:
+        """Directory of the job user for the sockets of ssh agents."""
+        return self.run / "ssh"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Keys of git hosts for every user. Source: ssh(1), FILES."""
+        return self.root / "etc/ssh/ssh_known_hosts"
+
+    @property
+    def ssh_config(self) -> Path:
+        """Settings of ssh for every user, before those of the image.
+
+        Source: ssh_config(5), Include; Amazon Linux and Debian include this directory first.
+        """
+        return self.root / "etc/ssh/ssh_config.d/00-mayfly.conf"
+
+    @property
     def logs(self) -> Path:
         """Output of the bootstrap script and of the agent. Readable by root only."""
         return self.root / "var/log/mayfly"

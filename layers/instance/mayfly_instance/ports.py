@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from mayfly_instance.aws import Caller
+from mayfly_instance.aws import Caller, Page, Parameter
 from mayfly_instance.sigv4 import Credentials
 
 
@@ -45,6 +45,17 @@ class Cloud(Protocol):
 
     def parameter(self, credentials: Credentials, name: str) -> str:
         """The value of an SSM parameter. Raises Missing."""
+
+    def parameters_named(
+        self, credentials: Credentials, names: Sequence[str]
+    ) -> Sequence[Parameter]:
+        """Those of these SSM parameters that exist, decrypted. At most ten names in a call."""
+
+    def parameters_below(self, credentials: Credentials, path: str, mark: str = "") -> Page:
+        """A page of the SSM parameters at any depth below the path, decrypted.
+
+        `mark` is the `following` of the page before; empty for the first page.
+        """
 
     def object(self, credentials: Credentials, bucket: str, key: str, version: str = "") -> bytes:
         """The content of an S3 object, of at most 4 MB; the latest without a version's id.

@@ -22,8 +22,10 @@ from mayfly_instance import (
     agent,
     assignment,
     boots,
+    check,
     containers,
     docker,
+    giving,
     image,
     job,
     keep,
@@ -265,11 +267,12 @@ def _run_one_job(context: Context, reporter: Reporter, *, first: bool) -> None:
         closure.check()
     else:
         closure.close()
-    policy = {"job": found.job, "rules": found.rules, "repository": found.repository}
-    machine.write_file(context.places.policy, json.dumps(policy).encode())
+    access = giving.Access(keys, cloud.region)
+    given = giving.give(context, reporter, access, installed, found)
+    machine.write_file(context.places.policy, json.dumps(check.policy(found, given)).encode())
 
     looks = job.Looks(Notices(context.metadata, reporter, found.imds).look, closure.look)
-    ending = job.run(context, reporter, installed, found, looks)
+    ending = job.run(context, reporter, job.Start(installed, found, given), looks)
     reporter.step(f"the agent ended with {ending.code}")
     facts = {"exit": ending.code, "reason": ending.reason, "words": ending.words}
     reporter.try_send(Phase.DONE, limits.last_report, **facts)

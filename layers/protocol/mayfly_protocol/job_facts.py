@@ -57,6 +57,21 @@ class JobFacts:
         keys = ("pipeline", "repository", "branch", "source", "fork")
         return {key: value for key in keys if (value := getattr(self, key))}
 
+    def compared(self) -> dict[str, str]:
+        """The facts by variable of the job, as Buildkite states them to the agent, too.
+
+        Without teams, which only narrow what the job is given, and without `fork`, which follows
+        from others.
+        """
+        return {
+            "BUILDKITE_ORGANIZATION_SLUG": self.organization,
+            "BUILDKITE_PIPELINE_SLUG": self.pipeline,
+            "BUILDKITE_BUILD_NUMBER": self.build,
+            "BUILDKITE_REPO": self.repository,
+            "BUILDKITE_BRANCH": self.branch,
+            "BUILDKITE_SOURCE": self.source,
+        }
+
     def to_row(self) -> dict[str, object]:
         """The facts as plain values, which `parse` reads."""
         return {**vars(self), "teams": list(self.teams)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -132,6 +133,11 @@ _ENCODED = {
     True: re.compile(rf"{_START}(?:{_ANY}|[_-]){{16,}}(?:=|%3[Dd]){{0,2}}"),
 }
 _LONGEST_WRAPPED = 300
+_BREAKS = re.compile(_BREAK)
+_RUN = re.compile(r"[A-Za-z0-9_.~-]+")
+"""Characters that `_written` takes as they stand."""
+_OF_A_BREAK = 2
+"""Characters after a percent sign that may be a line break, `%0A`."""
 _SHORTEST = 8
 """Characters of a text; no shorter one holds a secret."""
 _READABLE = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]+")
@@ -159,11 +165,43 @@ def without_secrets(
 
 
 def remover(secret: str) -> Callable[[str, str], str]:
-    """A function of text and replacement that removes this value, however it is written."""
+    """A function of text and replacement that removes this value, however it is written.
+
+    A host knows hundreds of values, and most texts have none of them: the pattern of a value is
+    compiled for the first text that may have it.
+    """
+    mark = _mark(secret)
+    compiled: list[re.Pattern[str]] = []
+
+    def remove(text: str, instead: str) -> str:
+        if mark and mark not in text and mark not in _unwrapped(text):
+            return text
+        if not compiled:
+            compiled.append(_pattern_of(secret))
+        return compiled[0].sub(lambda _: instead, text)
+
+    return remove
+
+
+def _pattern_of(secret: str) -> re.Pattern[str]:
     # A long value is one of AWS, which has a shape where it is wrapped. The pattern would be slow.
     between = f"(?:{_BREAK})?" if len(secret) <= _LONGEST_WRAPPED else ""
-    pattern = re.compile(between.join(map(_written, secret)))
-    return lambda text, instead: pattern.sub(lambda _: instead, text)
+    return re.compile(between.join(map(_written, secret)))
+
+
+def _mark(secret: str) -> str:
+    """A part of the value that each of its notations has as it stands, but for line breaks.
+
+    Empty for a value without one. The look for marks ignores line breaks, and after a backslash or
+    a percent sign the first letters may look like one.
+    """
+    return max((run[_OF_A_BREAK:] for run in _RUN.findall(secret)), key=len, default="")
+
+
+@functools.lru_cache(maxsize=2)
+def _unwrapped(text: str) -> str:
+    """The text without the line breaks at which a value may have been wrapped."""
+    return _BREAKS.sub("", text)
 
 
 def names_a_secret(name: str) -> bool:

@@ -36,6 +36,20 @@ def denial(policy: Mapping[str, object], environment: Mapping[str, str]) -> str:
     return ""
 
 
+def difference(facts: object, environment: Mapping[str, str]) -> str:
+    """Why the job is not the one that these facts describe; empty if it may be.
+
+    What a job is given was chosen by the facts. A fact that Buildkite did not state there is empty,
+    and gave the job nothing.
+    """
+    if not isinstance(facts, dict):
+        return "the facts about the job are not readable"
+    for name, fact in sorted(facts.items()):
+        if fact and fact != environment.get(name, ""):
+            return f"its {name} differs from the one by which it was given secrets or a role"
+    return ""
+
+
 def missing_key(environment: Mapping[str, str], home: str) -> str:
     """The host for which this user lacks an ssh key; empty with any key, or without need of one.
 
@@ -62,10 +76,11 @@ def main(policy_file: str, environment_file: str, job: str) -> int:
     ):
         policy, environment = json.load(one), json.load(other)
     why = "this host was assigned another job" if policy["job"] != job else ""
-    why = why or denial(policy, environment)
+    why = why or denial(policy, environment) or policy["refused"]
+    why = why or difference(policy["facts"], environment)
     if why:
         sys.stderr.write(f"mayfly: the job is refused: {why}\n")
-    elif lacking := missing_key(environment, os.path.expanduser("~")):
+    elif lacking := not policy["has_key"] and missing_key(environment, os.path.expanduser("~")):
         sys.stderr.write(f"mayfly: there is no ssh key for {lacking}\n")
     return 1 if why else 0
 

@@ -1,0 +1,373 @@
+"""What a host gives its job: the whole supervisor, with fakes of machine and AWS."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly_instance.aws import Unavailable
+from mayfly_instance.machine import Program
+from mayfly_instance.parameter_store import Reader
+from mayfly_protocol.grants import Grants, Secrets, SshHosts
+from mayfly_protocol.job_facts import JobFacts
+from tests.instance.fake_machine import Act, FakeMachine
+from tests.instance.fakes import FakeCloud, credentials
+from tests.instance.worlds import SANDBOX_ROW, World, an_assignment
+
+PATH = "/vendors/buildkite/deploy"
+REPO = "git@github.com:acme/app.git"
+SLUG = "github.com_acme_app.git"
+FACTS = JobFacts(organization="acme", pipeline="app", build="7", repository=REPO, branch="main")
+KEY = (
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n-----END OPENSSH PRIVATE KEY-----\n"
+)
+TOKEN = "hunter-22/blue"
+
+
+SECRETS = Secrets(PATH)
+NO_HOSTS = SshHosts()
+
+
+def granted(
+    secrets: Secrets | None = SECRETS, ssh: SshHosts = NO_HOSTS, **changes: Any
+) -> dict[str, Any]:
+    given = Grants(facts=FACTS, secrets=secrets, ssh=ssh, **changes)
+    return an_assignment(protocol=2, grants=given.to_row())
+
+
+@pytest.fixture
+def ready(world: World) -> World:
+    """A world with ssh, an agent that has `redactor add`, and an assignment with secrets."""
+    machine = world.machine
+    machine.programs |= {"ssh", "ssh-agent", "ssh-add"}
+    machine.agent_help += '\n   --redacted-vars value  (default: "*_TOKEN", "*_MINE")  --format'
+    for unit in ("shared", "repository"):
+        machine.acts[f"mayfly-ssh-{unit}"] = Act(lasts=100_000, does=make_socket)
+    world.assignment = granted()
+    return world
+
+
+def make_socket(program: Program) -> None:
+    Path(program.argv[-1]).touch()
+
+
+def at_the_start(world: World) -> dict[str, str]:
+    """Texts of the files of hooks and gifts at the moment when the agent starts, by name."""
+    seen: dict[str, str] = {}
+    places = world.machine.places
+
+    def look(_: Program) -> None:
+        for directory in (places.hooks, places.given):
+            for file in directory.iterdir() if directory.exists() else ():
+                seen[file.name] = file.readlink().name if file.is_symlink() else file.read_text()
+                mode = stat.S_IMODE(file.lstat().st_mode)
+                assert directory == places.hooks or mode == 0o400
+        if places.given.exists():
+            assert stat.S_IMODE(places.given.stat().st_mode) == 0o700
+
+    world.machine.acts["mayfly-job"] = Act(lasts=2, does=look)
+    world.run()
+    return seen
+
+
+def policy(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(world.machine.places.policy.read_text())
+    return found
+
+
+def owner_of(machine: FakeMachine, path: Path) -> str:
+    named = [argv[1] for argv in machine.commands if argv[0] == "chown" and argv[2] == str(path)]
+    return named[-1]
+
+
+def test_a_job_gets_the_variables_of_its_folders_and_no_others(ready: World) -> None:
+    ready.cloud.lay_down(f"{PATH}/global/env/region", "nowhere-1")
+    ready.cloud.lay_down(f"{PATH}/app/env/deploy-token", TOKEN)
+    ready.cloud.lay_down(f"{PATH}/another/env/deploy-token", "of another pipeline")
+    ready.cloud.lay_down(f"{PATH}/appendix/env/x", "of another pipeline")
+    seen = at_the_start(ready)
+
+    assert seen["variables"] == "export DEPLOY_TOKEN=hunter-22/blue\nexport REGION=nowhere-1\n"
+    assert sorted(json.loads(seen["hidden"]).values()) == [TOKEN, "nowhere-1"]
+    assert seen["environment"] == "give-secrets"
+    assert "of another pipeline" not in "".join(seen.values())
+    agent = ready.agent().program.environment
+    assert agent["BUILDKITE_REDACTED_VARS"].startswith("*_TOKEN,*_MINE,*_PASSWORD,")
+    assert agent["BUILDKITE_REDACTED_VARS"].endswith(",DEPLOY_TOKEN,REGION")
+    given = ready.machine.places.given
+    assert owner_of(ready.machine, given / ".variables.new") == "mayfly-job"
+    assert owner_of(ready.machine, given) == "mayfly-job"
+
+
+def test_no_value_is_told_anywhere_else(ready: World) -> None:
+    ready.cloud.lay_down(f"{PATH}/app/env/deploy-token", TOKEN)
+    ready.cloud.lay_down(f"{PATH}/app/ssh/key", KEY)
+    seen = at_the_start(ready)
+
+    told = ready.everything_readable() + str(ready.agent().program) + str(policy(ready))
+    told += "".join(str(value) for value in ready.agent().program.environment.values())
+    told += "".join(text for name, text in seen.items() if name not in {"variables", "hidden"})
+    for secret in (TOKEN, "b3BlbnNzaC1rZXktdjE"):
+        assert secret not in told
+
+
+def test_nothing_is_left_when_the_job_has_ended(ready: World) -> None:
+    ready.cloud.lay_down(f"{PATH}/app/env/deploy-token", TOKEN)
+    ready.cloud.lay_down(f"{PATH}/app/ssh/key", KEY)
+    ready.run()
+
+    places = ready.machine.places
+    assert not places.given.exists()
+    assert not places.ssh.exists()
+    for unit in ("shared", "repository"):
+        kill = f"systemctl kill --signal=SIGKILL mayfly-ssh-{unit}.scope"
+        assert ready.machine.ran(kill)
+
+
+def test_a_job_without_anything_to_give_has_no_hook(ready: World) -> None:
+    seen = at_the_start(ready)
+
+    assert not {"environment", "pre-checkout", "post-checkout", "variables"} & set(seen)
+    assert "BUILDKITE_REDACTED_VARS" not in ready.agent().program.environment
+
+
+def test_a_queue_without_secrets_reads_none(ready: World) -> None:
+    ready.assignment = granted(secrets=None, no_role="no line of role/* has this pipeline")
+    seen = at_the_start(ready)
+
+    assert not {"parameters_named", "parameters_below"} & set(ready.cloud.asked)
+    assert seen["notes"] == "no line of role/* has this pipeline\n"
+
+
+def test_two_agents_hold_the_keys_and_git_gets_each_in_its_time(ready: World) -> None:
+    ready.assignment = granted(Secrets(PATH, shared_ssh_keys=("/keys/plugins",)))
+    ready.cloud.lay_down("/keys/plugins", KEY)
+    ready.cloud.lay_down(f"{PATH}/{SLUG}/ssh/key", KEY)
+    seen = at_the_start(ready)
+
+    machine, sockets = ready.machine, ready.machine.places.ssh
+    for name in ("shared", "repository"):
+        (program,) = [
+            each.program for each in machine.started if each.program.unit == f"mayfly-ssh-{name}"
+        ]
+        assert program.user == "mayfly-job"
+        assert list(program.argv) == ["/usr/bin/ssh-agent", "-D", "-a", f"{sockets}/{name}"]
+    adds = [
+        n for n, argv in enumerate(machine.commands) if argv[-3:] == ["/usr/bin/ssh-add", "-q", "-"]
+    ]
+    assert len(adds) == 2
+    assert machine.inputs.count(KEY) == 2
+    assert seen["given"].splitlines() == [
+        "directory=''",
+        "agent=/usr/bin/buildkite-agent",
+        f"shared={sockets}/shared",
+        f"repository={sockets}/repository",
+        "pid=4242",
+        "keep=''",
+    ]
+    hooks = {name: seen[name] for name in ("environment", "pre-checkout", "post-checkout")}
+    assert hooks == {
+        "environment": "give-secrets",
+        "pre-checkout": "lend-key",
+        "post-checkout": "take-key",
+    }
+    assert policy(ready)["has_key"] is True
+
+
+def test_a_queue_may_leave_the_key_to_the_command(ready: World) -> None:
+    ready.assignment = granted(Secrets(PATH, ssh_during_command=True))
+    ready.cloud.lay_down(f"{PATH}/app/ssh/key", KEY)
+
+    assert "keep=yes" in at_the_start(ready)["given"]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "reason"),
+    [
+        (
+            lambda world: world.cloud.denied.add(f"{PATH}/app"),
+            f"{PATH}/app cannot be read: ssm: 400 AccessDeniedException: no right",
+        ),
+        (
+            lambda world: world.cloud.lay_down(f"{PATH}/app/env/path", TOKEN),
+            f"{PATH}/app/env/path: PATH cannot be set: it changes how shells work",
+        ),
+        (
+            lambda world: world.cloud.lay_down(f"{PATH}/app/allowed_pipelines", "x", "String"),
+            f"its pipeline is not in {PATH}/app/allowed_pipelines",
+        ),
+        (
+            lambda world: (
+                world.cloud.lay_down(f"{PATH}/app/ssh/key", KEY),
+                world.machine.programs.discard("ssh-add"),
+            ),
+            "the host lacks ssh-add, which the job's keys need",
+        ),
+        (
+            lambda world: (
+                world.cloud.lay_down(f"{PATH}/app/ssh/key", KEY),
+                world.machine.failing.update(setpriv="Error loading key: bad\npassphrase\n"),
+            ),
+            f"ssh-add refuses the key of {PATH}/app/ssh/key: Error loading key: bad passphrase",
+        ),
+        (
+            lambda world: (
+                world.cloud.lay_down(f"{PATH}/app/ssh/key", KEY),
+                world.machine.acts.update({"mayfly-ssh-repository": Act(code=2, lasts=0)}),
+            ),
+            "ssh-agent ended with 2",
+        ),
+    ],
+    ids=["denied", "refused name", "list", "no ssh-add", "bad key", "no agent"],
+)  # fmt: skip
+def test_what_was_promised_and_is_missing_refuses_the_job_with_the_reason(
+    ready: World, break_it: Any, reason: str
+) -> None:
+    ready.cloud.lay_down(f"{PATH}/global/env/deploy-token", TOKEN)
+    break_it(ready)
+    seen = at_the_start(ready)
+
+    assert policy(ready)["refused"].startswith(reason)
+    assert f"the job must not run: {reason}" in ready.console
+    # The agent runs, so that the job ends at Buildkite; the check before the job refuses it.
+    assert ready.phases[-1] == "done"
+    assert not {"environment", "variables", "hidden"} & set(seen)
+    assert not ready.machine.places.ssh.exists()
+
+
+def test_a_folder_of_many_pages_is_read_whole(ready: World) -> None:
+    ready.cloud.page = 3
+    for number in range(10):
+        ready.cloud.lay_down(f"{PATH}/app/env/a{number}", "x")
+
+    assert at_the_start(ready)["variables"].count("export A") == 10
+
+
+def test_a_folder_without_end_refuses_the_job(ready: World) -> None:
+    ready.cloud.page = 0
+    ready.cloud.lay_down(f"{PATH}/app/env/a", "x")
+    ready.run()
+
+    assert policy(ready)["refused"].endswith(f"{PATH}/app has more than 100 pages of parameters")
+
+
+def test_a_folder_with_too_much_refuses_the_job(ready: World) -> None:
+    for number in range(130):
+        ready.cloud.lay_down(f"{PATH}/app/env/a{number}", "x" * 8192)
+    ready.run()
+
+    assert policy(ready)["refused"].endswith(f"{PATH}/app has more than 1024 KB of values")
+
+
+class Throttled(FakeCloud):
+    """Refuses the first calls of each kind."""
+
+    refusals = 3
+
+    def parameters_below(self, *args: Any, **more: Any) -> Any:
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable("ssm: 400 ThrottlingException: Rate exceeded")
+        return super().parameters_below(*args, **more)
+
+
+def test_throttling_is_waited_out(ready: World) -> None:
+    ready.cloud.__class__ = Throttled
+    ready.cloud.lay_down(f"{PATH}/app/env/a", "x")
+
+    assert at_the_start(ready)["variables"] == "export A=x\n"
+
+
+def test_throttling_without_end_refuses_the_job(ready: World) -> None:
+    ready.cloud.throttled = {"parameters_below"}
+    ready.run()
+
+    assert "cannot be read: 400 ThrottlingException" in policy(ready)["refused"]
+    assert ready.phases[-1] == "done"
+
+
+def test_a_throttled_call_is_tried_again_for_its_limit(ready: World) -> None:
+    ready.cloud.throttled = {"parameters_below"}
+    reader = Reader(ready.cloud, credentials("sandbox"), ready.clock, patience=30)
+    with pytest.raises(Unavailable):
+        reader.folder(PATH)
+
+    assert 10 < ready.clock.seconds() <= 30
+    assert 4 <= ready.cloud.asked.count("parameters_below") <= 20
+
+
+def test_hosts_are_known_by_roots_files_and_not_by_a_scan(ready: World) -> None:
+    ready.assignment = granted(
+        secrets=None, ssh=SshHosts("github.com ssh-ed25519 AAAA\n", ("github.com",))
+    )
+    places = ready.machine.places
+    places.known_hosts.parent.mkdir(parents=True)
+    places.known_hosts.write_text("git.example.org ssh-ed25519 BBBB")
+    ready.machine.agent_help = "hostname ssh.github.com\nport 443\n"
+    ready.run()
+
+    assert places.known_hosts.read_text() == (
+        "git.example.org ssh-ed25519 BBBB\ngithub.com ssh-ed25519 AAAA\n"
+    )
+    assert places.ssh_config.read_text() == (
+        "Host github.com\n  HostName ssh.github.com\n  Port 443\n  HostKeyAlias github.com\n"
+    )
+    assert ready.agent().program.environment["BUILDKITE_NO_SSH_KEYSCAN"] == "true"
+
+
+def test_an_image_whose_ssh_ignores_the_settings_refuses_the_job(ready: World) -> None:
+    ready.assignment = granted(secrets=None, ssh=SshHosts(over_443=("gitlab.com",)))
+    ready.run()
+
+    assert "ssh does not reach gitlab.com over port 443" in policy(ready)["refused"]
+
+
+def test_the_check_before_the_job_gets_the_facts_by_which_it_was_given_its_secrets(
+    ready: World,
+) -> None:
+    ready.run()
+
+    assert policy(ready)["facts"] == {
+        "BUILDKITE_ORGANIZATION_SLUG": "acme",
+        "BUILDKITE_PIPELINE_SLUG": "app",
+        "BUILDKITE_BUILD_NUMBER": "7",
+        "BUILDKITE_REPO": REPO,
+        "BUILDKITE_BRANCH": "main",
+        "BUILDKITE_SOURCE": "",
+    }
+
+
+def test_a_missing_key_is_told_with_the_parameters_that_were_looked_for(ready: World) -> None:
+    says = "mayfly: there is no ssh key for github.com\n"
+    ready.machine.acts["mayfly-job"] = Act(lasts=10, says=says)
+    ready.run()
+
+    assert ready.machine.places.no_key.read_text() == (
+        "queue deploy has no key for github.com: Parameter Store has no "
+        f"{PATH}/{SLUG}/ssh/key and no {PATH}/app/ssh/key (docs/pipelines.md).\n"
+    )
+
+
+def test_an_operators_hook_keeps_its_place_after_ours(ready: World) -> None:
+    """For an agent that takes one hooks path."""
+    places = ready.machine.places
+    places.operator_hooks.mkdir(parents=True)
+    (places.operator_hooks / "environment").write_text("#!/bin/bash\n")
+    ready.cloud.lay_down(f"{PATH}/app/env/a", "x")
+    seen = at_the_start(ready)
+
+    assert seen["environment"] == "give-secrets"
+    assert (
+        places.hooks / "environment.operator"
+    ).readlink() == places.operator_hooks / "environment"
+
+
+def test_the_sandbox_row_never_holds_a_secret(ready: World) -> None:
+    ready.cloud.lay_down(f"{PATH}/app/env/deploy-token", TOKEN)
+    ready.run()
+
+    assert TOKEN not in json.dumps(ready.cloud.rows[SANDBOX_ROW])
