@@ -47,6 +47,8 @@ class WholeHost:
         self.front = front
         self.role = "bootstrap"
         self.assignment: dict[str, Any] | None = None
+        self.assigned: Callable[[str], dict[str, Any]] = lambda boot: an_assignment(boot=boot)
+        """The assignment for a boot id."""
         self.reports: list[tuple[float, str, dict[str, Any]]] = []
         self.assignment_read_at = 0.0
         self.started = root / "agent-started"
@@ -152,7 +154,7 @@ class WholeHost:
             self.role = "sandbox"
             self._serve()
         if report["phase"] == "sandboxed":
-            self.assignment = an_assignment(boot=report["boot"])
+            self.assignment = self.assigned(report["boot"])
         return 200, "{}"
 
     def _row(self) -> str:
@@ -173,6 +175,8 @@ def _typed(value: Any) -> dict[str, Any]:
         return {"M": {name: _typed(each) for name, each in value.items()}}
     if isinstance(value, list):
         return {"L": [_typed(each) for each in value]}
+    if isinstance(value, bool):
+        return {"BOOL": value}
     return {"N": str(value)} if isinstance(value, int) else {"S": value}
 
 
