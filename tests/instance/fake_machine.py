@@ -171,6 +171,8 @@ class FakeMachine(Machine):
     def install(self, packages: Sequence[str]) -> None:
         super().install(packages)
         self.programs |= {self.installable[each] for each in packages if each in self.installable}
+        if "openssh-clients" in packages and "openssh-clients" in self.installable:
+            self.programs |= {"ssh", "ssh-agent", "ssh-add"}
 
     def _own(self, path: Path, owner: str) -> None:
         self.commands.append(["chown", owner, str(path)])

@@ -371,3 +371,28 @@ def test_the_sandbox_row_never_holds_a_secret(ready: World) -> None:
     ready.run()
 
     assert TOKEN not in json.dumps(ready.cloud.rows[SANDBOX_ROW])
+
+
+@pytest.mark.parametrize(
+    ("path", "has_ssh", "installs"), [(PATH, False, True), (PATH, True, False), ("", False, False)]
+)
+def test_set_up_installs_ssh_only_for_a_queue_with_secrets_that_lacks_it(
+    world: World, path: str, has_ssh: bool, installs: bool
+) -> None:
+    world.machine.programs |= {"dnf", *(("ssh", "ssh-agent", "ssh-add") if has_ssh else ())}
+    world.machine.installable["openssh-clients"] = "ssh"
+    if path:
+        world.cloud.parameters["/mayfly/ci/queues/deploy/secrets/path"] = path
+    world.set_up()
+
+    assert world.phases[-1] == "bootstrapped"
+    assert world.machine.ran("dnf install --assumeyes --quiet openssh-clients") == installs
+
+
+def test_a_host_that_cannot_install_ssh_says_so_and_boots(world: World) -> None:
+    """Its jobs may need no key; one that needs a key is refused."""
+    world.cloud.parameters["/mayfly/ci/queues/deploy/secrets/path"] = PATH
+    world.set_up()
+
+    assert world.phases[-1] == "bootstrapped"
+    assert "the host lacks ssh, ssh-agent, ssh-add, which the job's keys need" in world.console

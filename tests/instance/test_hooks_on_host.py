@@ -112,6 +112,52 @@ def test_an_unreadable_policy_denies_the_job(run: Run, policy: object) -> None:
     assert run(policy).returncode == 1
 
 
+FACTS = {
+    "BUILDKITE_ORGANIZATION_SLUG": "",
+    "BUILDKITE_PIPELINE_SLUG": "deploy",
+    "BUILDKITE_BUILD_NUMBER": "",
+    "BUILDKITE_REPO": "git@example.org:acme/deploy.git",
+    "BUILDKITE_BRANCH": "main",
+    "BUILDKITE_SOURCE": "webhook",
+}
+
+
+def test_a_job_with_the_facts_by_which_it_was_given_secrets_may_run(run: Run) -> None:
+    assert run({**OPEN, "facts": FACTS}).returncode == 0
+
+
+@pytest.mark.parametrize("name", [name for name, fact in FACTS.items() if fact])
+@pytest.mark.parametrize("value", ["another", None])
+def test_a_job_with_other_facts_than_those_by_which_it_was_given_secrets_is_refused(
+    run: Run, name: str, value: str | None
+) -> None:
+    job = {key: each for key, each in JOB.items() if key != name}
+    refused = run({**OPEN, "facts": FACTS}, {**job, name: value} if value else job)
+
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"mayfly: the job is refused: its {name} differs from the one by which it was given "
+        "secrets or a role\n"
+    )
+
+
+def test_a_job_whose_secrets_could_not_be_given_is_refused_with_the_reason(run: Run) -> None:
+    refused = run({**OPEN, "refused": "/p/app cannot be read: no right"})
+
+    assert refused.returncode == 1
+    assert refused.stderr == "mayfly: the job is refused: /p/app cannot be read: no right\n"
+
+
+@pytest.mark.parametrize("name", ["refused", "facts", "has_key"])
+def test_a_policy_without_a_word_on_secrets_denies_the_job(run: Run, name: str) -> None:
+    assert run({key: value for key, value in OPEN.items() if key != name}).returncode == 1
+
+
+def test_a_key_that_an_agent_holds_is_not_missing(run: Run) -> None:
+    assert run(OPEN).stderr == "mayfly: there is no ssh key for example.org\n"
+    assert run({**OPEN, "has_key": True}).stderr == ""
+
+
 def test_the_operators_hook_may_refuse_the_job_as_well(run: Run) -> None:
     assert run(OPEN, operator_hook="[[ $BUILDKITE_JOB_ID == job-1 ]] && exit 41").returncode == 41
     assert run(OPEN, operator_hook="exit 42", mode=0o644).returncode == 42

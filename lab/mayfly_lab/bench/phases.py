@@ -15,6 +15,8 @@ from mayfly_lab.report.evidence import Evidence
 
 _CLAIM = key_of(Claim, "")
 _WRITES = frozenset({"PutItem", "UpdateItem"})
+_SECRETS = frozenset({"GetParametersByPath", "GetParameters"})
+"""Operations by which a host reads its job's secrets, and with which it reads nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Marks:
     reserved: float
     written: float
     taken: float
+    given: float
     registered: float
     started: float
     command: float
@@ -48,6 +51,7 @@ PHASES: Sequence[Phase] = (
     Phase("reserving", "until Buildkite has reserved the job for Mayfly"),
     Phase("binding", "until the assignment, with its token, is in the mailbox"),
     Phase("mailbox poll", "until the host has read the assignment"),
+    Phase("secrets", "until the host has read the job's secrets; nothing where the queue has none"),
     Phase("agent start", "until the agent has registered"),
     Phase("acquire", "until the agent has acquired and started the job"),
     Phase("checkout", "until the agent begins the command, after hooks, plugins and git"),
@@ -75,6 +79,7 @@ def marks_of(evidence: Evidence) -> Mapping[str, Marks]:
     """
     recorded = dict(_recorded(evidence.journal))
     written, taken = _mailbox(evidence.journal)
+    given = _given(evidence.journal, taken)
     found: dict[str, Marks] = {}
     for job in evidence.jobs:
         times = (
@@ -83,6 +88,7 @@ def marks_of(evidence: Evidence) -> Mapping[str, Marks]:
             _seconds(job.timeline.reserved),
             written.get(job.id),
             taken.get(job.id),
+            given.get(job.id),
             _seconds(job.agent_registered),
             _seconds(job.timeline.started),
             evidence.command_at.get(job.id),
@@ -121,17 +127,35 @@ def _written_claim(row: Mapping[str, Any]) -> str:
 def _mailbox(journal: Sequence[Entry]) -> tuple[dict[str, float], dict[str, float]]:
     """By job: time of its last assignment, and of the host's first read of the assignment."""
     written: dict[str, float] = {}
-    job_of: dict[str, str] = {}
     for write in mailbox_writes(journal):
         if "assignment" in write.state:
-            job = write.state["assignment"]["job"]
-            job_of[write.row] = job
-            written[job] = write.at
+            written[write.state["assignment"]["job"]] = write.at
+    job_of = _jobs_of_hosts(journal)
     taken: dict[str, float] = {}
     for row, at in _mailbox_reads(journal):
         if row in job_of and at >= written[job_of[row]]:
             taken.setdefault(job_of[row], at)
     return written, taken
+
+
+def _jobs_of_hosts(journal: Sequence[Entry]) -> dict[str, str]:
+    """The job by the host's principal, which is the key of its mailbox row."""
+    return {
+        write.row: write.state["assignment"]["job"]
+        for write in mailbox_writes(journal)
+        if "assignment" in write.state
+    }
+
+
+def _given(journal: Sequence[Entry], taken: Mapping[str, float]) -> dict[str, float]:
+    """By job: time of the last answer with its secrets; of its assignment's read without any."""
+    job_of = _jobs_of_hosts(journal)
+    given = dict(taken)
+    for entry in journal:
+        job = job_of.get(entry.principal, "")
+        if job in taken and entry.at >= taken[job] and entry.operation in _SECRETS:
+            given[job] = max(given[job], entry.at)
+    return given
 
 
 def _mailbox_reads(journal: Sequence[Entry]) -> Iterator[tuple[str, float]]:

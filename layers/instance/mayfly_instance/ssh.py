@@ -50,6 +50,20 @@ def lacking(machine: Machine) -> list[str]:
     return [name for name in PROGRAMS if machine.find(name) is None]
 
 
+def provide(machine: Machine) -> str:
+    """Install ssh, where the image has dnf. Returns what is still missing, for the console.
+
+    No error: a queue's jobs may need no key, and a job that needs one is refused with the reason.
+    """
+    try:
+        if machine.find("dnf") is not None:
+            machine.install([PACKAGE])
+        check(machine)
+    except HostFailure as failure:
+        return failure.reason
+    return ""
+
+
 def check(machine: Machine) -> None:
     """Raises HostFailure, with the names, where the machine lacks a program for ssh."""
     if lacks := lacking(machine):

@@ -31,6 +31,7 @@ from mayfly_instance import (
     keep,
     scope,
     script,
+    ssh,
 )
 from mayfly_instance.aws import AwsError, Missing
 from mayfly_instance.closure import Closure
@@ -108,6 +109,7 @@ def _set_up(context: Context, reporter: Reporter) -> None:
         reporter.step(f"running {found.url}")
         script.run(found, context, cloud.region)
     _provide_docker(context, reporter, cloud, keys)
+    _provide_ssh(context, reporter, cloud, keys)
     reporter.step("making sure that nothing of the script is left")
     script.remove_traces(context, before)
     image.install_hooks(machine, installed)
@@ -139,6 +141,16 @@ def _provide_docker(context: Context, reporter: Reporter, cloud: Cloud, keys: Ke
     if docker.lacking(context.machine, root):
         reporter.step(f"installing what job/root={root} asks for")
         docker.provide(context.machine, root)
+
+
+def _provide_ssh(context: Context, reporter: Reporter, cloud: Cloud, keys: Keys) -> None:
+    """Install ssh for a queue whose jobs may get keys; raises HostFailure where that fails."""
+    if not ssh.lacking(context.machine) or not _peek(
+        context, reporter, cloud, keys, "secrets/path"
+    ):
+        return
+    reporter.step("installing what keys out of secrets/path ask for")
+    ssh.provide(context.machine)
 
 
 def _peek(context: Context, reporter: Reporter, cloud: Cloud, keys: Keys, name: str) -> str:
