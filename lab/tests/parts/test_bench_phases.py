@@ -19,7 +19,7 @@ from mayfly_lab.bench.phases import PHASES, Marks, durations, marks_of
 from mayfly_lab.bench.prices import of_call
 from mayfly_lab.report.evidence import Evidence
 
-MARKS = Marks(100.0, 100.5, 100.625, 100.75, 101.0, 101.25, 101.375, 101.5, 101.75)
+MARKS = Marks(100.0, 100.5, 100.625, 100.75, 101.0, 101.0625, 101.25, 101.375, 101.5, 101.75)
 
 
 def test_every_bench_phase_lies_between_two_moments_of_a_job() -> None:
@@ -29,7 +29,8 @@ def test_every_bench_phase_lies_between_two_moments_of_a_job() -> None:
         "reserving": 0.125,
         "binding": 0.125,
         "mailbox poll": 0.25,
-        "agent start": 0.25,
+        "secrets": 0.0625,
+        "agent start": 0.1875,
         "acquire": 0.125,
         "checkout": 0.125,
         "command": 0.25,
@@ -38,7 +39,7 @@ def test_every_bench_phase_lies_between_two_moments_of_a_job() -> None:
 
 def test_phases_add_up_to_the_total_even_if_two_clocks_disagree() -> None:
     # The host's report may reach AWS after its agent's call reaches Buildkite.
-    late = Marks(100.0, 100.5, 100.625, 100.75, 101.3, 101.25, 101.375, 101.5, 101.75)
+    late = Marks(100.0, 100.5, 100.625, 100.75, 101.3, 101.3, 101.25, 101.375, 101.5, 101.75)
     found = durations(late)
     assert found["agent start"] == 0
     assert sum(found.values()) == pytest.approx(1.75)
@@ -106,7 +107,18 @@ def evidence(timeline: Timeline) -> Evidence:
 
 def test_each_moment_is_read_from_its_own_source() -> None:
     """The first accepted write of the claim, and the host's first read after it."""
-    assert marks_of(evidence(WAY)) == {"j": Marks(1, 2, 2.5, 5, 6, 7, 8.5, 9, 10)}
+    assert marks_of(evidence(WAY)) == {"j": Marks(1, 2, 2.5, 5, 6, 6, 7, 8.5, 9, 10)}
+
+
+def test_the_last_answer_with_secrets_of_this_host_ends_their_phase() -> None:
+    read = [
+        Entry(6.125, "AROA:i-1", "sandbox", "ssm", "GetParametersByPath"),
+        Entry(6.25, "AROA:i-1", "sandbox", "ssm", "GetParameters"),
+        Entry(6.5, "AROA:i-2", "sandbox", "ssm", "GetParametersByPath"),
+        Entry(5.75, "AROA:i-1", "sandbox", "ssm", "GetParametersByPath"),
+    ]
+    found = marks_of(replace(evidence(WAY), journal=[*JOURNAL, *read]))
+    assert found["j"].given == 6.25
 
 
 def test_a_job_without_all_its_moments_has_no_marks() -> None:
@@ -118,7 +130,7 @@ def test_percentiles_cover_all_jobs_and_shares_cover_the_total_time() -> None:
     found = summary(ways)
     assert found.jobs == 101
     assert found.phases["binding"].percentiles == {50: 50.0, 90: 90.0, 99: 99.0}
-    assert found.whole.percentiles[50] == 400.0
+    assert found.whole.percentiles[50] == 450.0
     assert sum(each.share for each in found.phases.values()) == pytest.approx(1)
 
 
