@@ -130,6 +130,8 @@ def test_bootstrap_may_read_only_what_a_boot_needs(full_queue: Resources) -> Non
         (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/other/agent/config"),
         (True, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/job/root"),
         (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/other/job/root"),
+        (True, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/secrets/path"),
+        (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/secrets/shared-ssh-keys"),
         (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/debug/other"),
         (False, "ssm:PutParameter", f"{SSM}/mayfly/acme/queues/linux/debug/keep-failed-minutes"),
         (False, "ssm:GetParameter", f"{SSM}/mayfly-infra/acme/queues/linux"),
@@ -168,7 +170,13 @@ HOST_REQUESTS: list[tuple[str, str, str, Context]] = [
     ("Bootstrap", "lambda:GetLayerVersion", f"{LAMBDA}:layer:acme-instance:7", {}),
     *(
         ("Bootstrap", "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/{name}", {})
-        for name in ("agent/config", "bootstrap/script", "debug/keep-failed-minutes", "job/root")
+        for name in (
+            "agent/config",
+            "bootstrap/script",
+            "debug/keep-failed-minutes",
+            "job/root",
+            "secrets/path",
+        )
     ),
     ("Bootstrap", "s3:GetObject", "arn:aws:s3:::acme-ci/bootstrap/set-up.sh", TAGGED),
     ("Bootstrap", "s3:GetObjectVersion", "arn:aws:s3:::acme-ci/bootstrap/set-up.sh", TAGGED),
