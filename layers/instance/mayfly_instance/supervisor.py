@@ -144,13 +144,11 @@ def _provide_docker(context: Context, reporter: Reporter, cloud: Cloud, keys: Ke
 
 
 def _provide_ssh(context: Context, reporter: Reporter, cloud: Cloud, keys: Keys) -> None:
-    """Install ssh for a queue whose jobs may get keys; raises HostFailure where that fails."""
-    if not ssh.lacking(context.machine) or not _peek(
-        context, reporter, cloud, keys, "secrets/path"
-    ):
-        return
-    reporter.step("installing what keys out of secrets/path ask for")
-    ssh.provide(context.machine)
+    """Install ssh for a queue whose jobs may get keys; a failure is noted, and ends no boot."""
+    if ssh.lacking(context.machine) and _peek(context, reporter, cloud, keys, "secrets/path"):
+        reporter.step("installing ssh, because the queue has secrets/path")
+        if missing := ssh.provide(context.machine):
+            reporter.note(missing)
 
 
 def _peek(context: Context, reporter: Reporter, cloud: Cloud, keys: Keys, name: str) -> str:
