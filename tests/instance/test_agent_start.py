@@ -35,9 +35,15 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 def install_agent(path: Path, version: str, usage: str) -> None:
     file = path / "buildkite-agent"
     file.write_text(
-        f"#!/bin/sh\nif [ $1 = start ]; then echo '{usage}'; else echo '{version}'; fi\n"
+        f"#!/bin/sh\ncase $1 in start|redactor) echo '{usage}' ;; *) echo '{version}' ;; esac\n"
     )
     file.chmod(0o755)
+
+
+OWN_PATTERNS = """
+  --redacted-vars value  Pattern of names (default: "*_OWN", "*_TOKEN") [$BUILDKITE_REDACTED_VARS]
+  --format value         The format for the input
+"""
 
 
 @pytest.mark.parametrize(
@@ -81,6 +87,25 @@ def test_the_real_agent_of_this_machine_is_probed(machine: Machine) -> None:
     agent.check_settings(found, "git-clone-flags=-v\nno-plugins=true")
     with pytest.raises(HostFailure, match="agent/config sets no-such-setting, which"):
         agent.check_settings(found, "git-clone-flags=-v\nno-such-setting=1")
+    assert {"*_TOKEN", "*_PASSWORD"} <= set(found.redacted)
+
+
+@pytest.mark.parametrize(
+    ("config", "patterns"),
+    [
+        ("", ["*_OWN", "*_TOKEN", *agent.REDACTED]),
+        ("no-plugins=true\nredacted-vars=*_MINE, *_TOKEN", ["*_MINE", "*_TOKEN"]),
+    ],
+)
+def test_the_agent_hides_what_it_hides_by_default_unless_operators_say_otherwise(
+    machine: Machine, tmp_path: Path, config: str, patterns: list[str]
+) -> None:
+    install_agent(tmp_path, "buildkite-agent version 3.83.1+x", OWN_PATTERNS)
+    found = agent.probe(machine)
+
+    assert found is not None
+    assert found.redactor
+    assert agent.redacted(found, config) == list(dict.fromkeys(patterns))
 
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")

@@ -115,6 +115,36 @@ def test_no_value_is_told_anywhere_else(ready: World) -> None:
         assert secret not in told
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("hunter-22-blue", "password hunter-22-blue failed"),
+        ("hunter-22/'blue' $x", "password hunter-22/'blue' $x failed"),
+        ("first-line-of-it\nsecond-line-of-it", "it ends: second-line-of-it"),
+        ("first-line-of-it\r\nsecond-line-of-it\r\n", "first-line-of-it\nsecond-line-of-it"),
+        ("Zq3x9Kd0/" * 900, "Zq3x9Kd0/" * 900),
+        ("grüße-aus-köln", "grüße-aus-köln"),
+        ('{"user": "a", "key": "Zq3x9Kd0-77"}', '{"user": "a", "key": "Zq3x9Kd0-77"}'),
+        ("a value,another value", "a value,another value"),
+    ],
+    ids=["word", "quotes", "a line of many", "CRLF", "8 KB", "umlauts", "JSON", "StringList"],
+)
+def test_a_value_that_the_agents_log_shows_is_not_reported(
+    ready: World, value: str, shown: str
+) -> None:
+    ready.cloud.lay_down(f"{PATH}/app/env/value", value)
+    ready.machine.acts["mayfly-job"] = Act(code=1, says=f"it says\n{shown}\nthe end\n")
+    ready.run()
+
+    assert ready.last_report["words"].endswith("the end\n")
+    told = ready.everything_readable()
+    for line in shown.splitlines():
+        assert line not in told
+        assert json.dumps(line)[1:-1] not in told
+    for part in ("hunter", "Zq3x9Kd0", "köln", "another", "second-line"):
+        assert part not in told
+
+
 def test_nothing_is_left_when_the_job_has_ended(ready: World) -> None:
     ready.cloud.lay_down(f"{PATH}/app/env/deploy-token", TOKEN)
     ready.cloud.lay_down(f"{PATH}/app/ssh/key", KEY)

@@ -123,6 +123,20 @@ def test_a_program_of_another_user_is_started_by_setpriv(
     assert code == -signal.SIGQUIT
 
 
+def test_a_command_of_another_user_has_its_input_and_its_environment_and_no_other(
+    machine: UnprivilegedMachine, bin_path: Path
+) -> None:
+    log = stand_in(bin_path, "setpriv", "cat; env | sort")
+    environment = {"PATH": os.environ["PATH"], "SSH_AUTH_SOCK": "/run/x"}
+    said = machine.run_as("mayfly-job", ["ssh-add", "-"], environment, "a secret key\n", 10)
+
+    assert calls_in(log) == ["--reuid=mayfly-job --regid=mayfly-job --init-groups -- ssh-add -"]
+    assert said.startswith("a secret key\n")
+    assert "SSH_AUTH_SOCK=/run/x" in said
+    assert "HOME=" not in said
+    assert "a secret key" not in log.read_text()
+
+
 def test_a_program_that_cannot_be_started_raises_command_failed(
     machine: UnprivilegedMachine, tmp_path: Path
 ) -> None:

@@ -125,3 +125,16 @@ def _ranges() -> list[str]:
         each.touch()  # usermod adds no range without the file.
     lines = [set(each.read_text().split()) for each in files]
     return sorted(line for line in lines[0] & lines[1] if line.startswith(f"{USER}:"))
+
+
+def ssh(_: dict[str, Any]) -> str:
+    """What holds keys for git, as `mayfly_instance.ssh` looks for it. Its lack is no fault.
+
+    Only a queue with secrets/path needs it, and only for jobs with keys.
+    """
+    missing = [name for name in ("ssh", "ssh-agent", "ssh-add") if shutil.which(name) is None]
+    if not missing:
+        return "the image has it"
+    if shutil.which("dnf") is not None:
+        return "set-up installs openssh-clients for a queue with secrets/path"
+    return f"the image lacks {missing}: jobs with keys out of secrets/path are refused"

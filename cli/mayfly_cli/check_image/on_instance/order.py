@@ -7,7 +7,7 @@ from typing import Any
 
 from .daemons import daemons, unit_in_etc
 from .ends import power_button, reboot, supervisor_unit
-from .image import curl, packages, python, user
+from .image import curl, packages, python, ssh, user
 from .metadata import imds, user_namespaces
 from .scopes import after_cloud_init, delegated, disk_full, job_scope, memory, pids
 
@@ -17,6 +17,7 @@ FIRST_BOOT: Mapping[str, Scenario] = {
     "python": python,
     "curl": curl,
     "packages": packages,
+    "ssh": ssh,
     "user": user,
     "after-cloud-init": after_cloud_init,
     "unit-in-etc": unit_in_etc,
