@@ -125,5 +125,20 @@ def add_private(root: Path) -> None:
     source.git("clone", "--quiet", "--bare", ".", str(root / "private.git"))
 
 
+def add_private_parts(root: Path) -> None:
+    """Make `parts.git` with the submodule `library.git`, and the plugin `greeter.git`."""
+    library = Source(root / "library")
+    library.commit("Begin", {"NAME": "the library\n"})
+    greeter = Source(root / "greeter")
+    hook = "#!/bin/bash\necho hello from the plugin\n"
+    greeter.commit("Begin", {"plugin.yml": "name: Greeter\n", "hooks/pre-command": hook})
+    parts = Source(root / "parts")
+    parts.git("clone", "--quiet", str(library.path), "library")
+    modules = '[submodule "library"]\n\tpath = library\n\turl = ../library.git\n'
+    parts.commit("Take the library in", {".gitmodules": modules})
+    for each in (library, greeter, parts):
+        each.git("clone", "--quiet", "--bare", ".", str(root / f"{each.path.name}.git"))
+
+
 def _hook(name: str) -> str:
     return f'#!/bin/bash\necho "{name} of the repository"\n[ "$FAIL_IN" != {name} ] || exit 41\n'

@@ -1,4 +1,8 @@
-"""An SSH server for git repositories, with one accepted key; the lab's machines can reach it."""
+"""An SSH server for git repositories; the lab's machines can reach it.
+
+One key opens every repository. Deploy keys open some, as a git host's do: the server knows the key,
+and then refuses other repositories.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,9 @@ class SshServer:
         self._repositories = repositories
         self._host_key = asyncssh.generate_private_key("ssh-ed25519")
         self._key = asyncssh.generate_private_key("ssh-ed25519", comment="deploy key of a queue")
+        self._deploy_keys: dict[str, asyncssh.SSHKey] = {}
+        self.used: list[tuple[str, str]] = []
+        """Key and repository of each fetch, refused ones included; the key of all is empty."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True)
         self._connections: set[asyncssh.SSHServerConnection] = set()
@@ -41,10 +48,17 @@ class SshServer:
 
     @property
     def deploy_key(self) -> DeployKey:
-        """The only accepted key."""
+        """The key of all repositories."""
         host = self._host_key.export_public_key("openssh").decode().strip()
         private = self._key.export_private_key("openssh").decode()
         return DeployKey(private, f"[127.0.0.1]:{self.port} {host}\n")
+
+    def key_of(self, *repositories: str) -> str:
+        """A new private key that opens these repositories alone, with their names as comment."""
+        names = " ".join(repositories)
+        key = asyncssh.generate_private_key("ssh-ed25519", comment=names)
+        self._deploy_keys[names] = key
+        return key.export_private_key("openssh").decode()
 
     def url(self, name: str) -> str:
         """The clone URL of a repository."""
@@ -82,7 +96,11 @@ class SshServer:
             await connection.wait_closed()
 
     async def _serve(self, connection: socket.socket) -> None:
-        allowed = asyncssh.import_authorized_keys(self._key.export_public_key("openssh").decode())
+        lines = [self._key.export_public_key("openssh").decode()]
+        for names, key in self._deploy_keys.items():
+            public = key.export_public_key("openssh").decode()
+            lines.append(f'environment="REPOSITORIES={names}" {public}')
+        allowed = asyncssh.import_authorized_keys("\n".join(lines))
         with contextlib.suppress(OSError, asyncssh.Error):  # the client has left
             served = await asyncssh.run_server(
                 connection,
@@ -99,6 +117,13 @@ class SshServer:
         asked = _UPLOAD.fullmatch(process.command or "")
         if asked is None:
             process.stderr.write(b"this server hands out repositories, and nothing else\n")
+            process.exit(128)
+            return
+        connection = process.get_extra_info("connection")
+        names = connection.get_key_option("environment", {}).get("REPOSITORIES", "")
+        self.used.append((names, asked["name"].removesuffix(".git")))
+        if names and asked["name"].removesuffix(".git") not in names.split():
+            process.stderr.write(b"ERROR: Repository not found.\n")
             process.exit(128)
             return
         git = await asyncio.create_subprocess_exec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from buildkite_emulator import BuildRequest
-from e2e.repositories import add_private
+from e2e.repositories import add_private, add_private_parts
 from e2e.ssh_server import SshServer
 from mayfly_lab.lab import LabChoices
 from mayfly_lab.machines.machine import Door
@@ -44,6 +45,7 @@ def stage() -> Iterator[Stage]:
     with ExitStack() as closing:
         root = Path(closing.enter_context(TemporaryDirectory()))
         add_private(root)
+        add_private_parts(root)
         server = SshServer(root)
         server.start()
         closing.callback(server.stop)
@@ -54,7 +56,12 @@ def stage() -> Iterator[Stage]:
             delays=QUICK,
             boot_seconds=BOOT,
             parameters={
-                QUEUE: {"secrets/path": PATH, "ssh/known-hosts": key.known_hosts, "pool/hot": "1"}
+                QUEUE: {
+                    "secrets/path": PATH,
+                    "secrets/shared-ssh-keys": f"{PATH}/plugins/greeter",
+                    "ssh/known-hosts": key.known_hosts,
+                    "pool/hot": "1",
+                }
             },
             stacks={QUEUE: {"SecretsPath": PATH}},
             doors=(Door(server.port, server),),
@@ -62,6 +69,9 @@ def stage() -> Iterator[Stage]:
         stage = closing.enter_context(a_stage(choices))
         slug = f"127.0.0.1-{server.port}_private.git"
         lay_down(stage, f"{slug}/ssh/key", key.private)
+        lay_down(stage, "plugins/greeter", server.key_of("greeter"))
+        parts = f"127.0.0.1-{server.port}_parts.git"
+        lay_down(stage, f"{parts}/ssh/key", server.key_of("parts", "library"))
         lay_down(stage, "app/env/deploy-token", OWN)
         lay_down(stage, "other/env/other-token", OTHERS)
         lay_down(stage, "global/env/for-all", SHARED)
@@ -99,7 +109,7 @@ def test_a_private_repository_is_cloned_with_the_key_of_its_folder(stage: Stage)
     assert isinstance(door.server, SshServer)
     step = (
         "steps: [{label: private, agents: {queue: deploy}, "
-        "command: 'git log --oneline | wc -l; ssh-add -l || echo no key is left'}]"
+        "command: 'git log --oneline | wc -l; ssh-add -l'}]"
     )
     lab = stage.lab
     lab.buildkite.add_pipeline("cloned", step, door.server.url("private"))
@@ -109,8 +119,34 @@ def test_a_private_repository_is_cloned_with_the_key_of_its_folder(stage: Stage)
     assert "+++ Mayfly" not in log
     assert "deploy key of a queue" not in log
     assert "ssh-keyscan" not in log
-    assert "Could not open a connection to your authentication agent." in log
+    assert "greeter (ED25519)" in log
     assert ended.outcome == "passed"
+
+
+def test_plugin_repository_and_submodule_are_each_cloned_with_their_key(stage: Stage) -> None:
+    (door,) = stage.lab.choices.doors
+    assert isinstance(door.server, SshServer)
+    server = door.server
+    plugin = json.dumps({f"{server.url('greeter')}#main": None})
+    step = (
+        f"steps: [{{label: parts, agents: {{queue: {QUEUE}}}, plugins: [{plugin}], "
+        "command: 'cat library/NAME; ssh-add -l'}]"
+    )
+    stage.lab.buildkite.add_pipeline("parts", step, server.url("parts"))
+    server.used.clear()
+    build = stage.lab.buildkite.create_build("parts", BuildRequest(branch="main"))
+    ended = stage.ended(build.jobs[0].id)
+    log = stage.log_of(build.jobs[0].id)
+    assert ended.outcome == "passed", log
+    assert "hello from the plugin" in log
+    assert "the library" in log
+    assert "greeter (ED25519)" in log
+    assert "parts library (ED25519)" not in log
+    assert set(server.used) == {
+        ("greeter", "greeter"),
+        ("parts library", "parts"),
+        ("parts library", "library"),
+    }
 
 
 def test_a_list_beside_the_secrets_keeps_a_pipeline_out(stage: Stage) -> None:
