@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from local.aws_lab import FAST, Lab, a_lab
+from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.deploy.stacks import Deployed, Deployment, QueueStack
 from mayfly_lab.aws.functions.environment import Outcome
 
 TOKEN = "bkct_the-cluster-token"
 ENDPOINT = "http://127.0.0.1:9/v3"
 STACK = "mayfly"
+SECRETS = "/vendors/buildkite/deploy"
+_ROLES = f"arn:aws:iam::{ACCOUNT}:role"
 HARMLESS = json.dumps(
     {
         "Version": "2012-10-17",
@@ -59,6 +62,11 @@ def an_account(home: Path, sources: Path) -> Iterator[Account]:
                     {
                         **policies,
                         "ScriptPrefix": "scripts/mayfly/",
+                        "JobRolePath": "/ci/deploy/",
+                        "SecretsPath": SECRETS,
+                        "SecretsKey": "own",
+                        "SecretsKeyAdministrators": f"{_ROLES}/administrator",
+                        "SecretsOwners": f"{_ROLES}/secrets-owner,{_ROLES}/repository-*",
                         "ExtraTags": "team=ci,cost-centre=42",
                         "AgentVersion": "3.138.3",
                         "AgentSha256Amd64": "1" * 64,

@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.awslambda.models import LayerVersion
 from moto.backends import get_backend
+from moto.kms.models import Key
 from moto.ssm.models import Parameter
 
 from mayfly_lab.aws.patches import Patch
@@ -68,6 +69,11 @@ def complete_group(group: Any, properties: Properties, account_id: str, region: 
         )
 
 
+def complete_key(key: Any, properties: Properties, _: str, __: str) -> None:
+    """Put a key's policy in the form that the API shows."""
+    key.policy = json.dumps(properties["KeyPolicy"])
+
+
 def complete_layer(layer: Any, properties: Properties, account_id: str, region: str) -> None:
     """Set a layer version's architectures and its ARN for `Ref`; delete it with its stack."""
     layer.physical_resource_id = layer.arn
@@ -99,6 +105,7 @@ COMPLETIONS: dict[str, Complete] = {
     "AWS::EC2::SecurityGroup": complete_group,
     "AWS::IAM::ManagedPolicy": complete_policy,
     "AWS::IAM::Role": complete_role,
+    "AWS::KMS::Key": complete_key,
     "AWS::Lambda::Function": complete_function,
     "AWS::Lambda::LayerVersion": complete_layer,
     "AWS::SNS::Topic": complete_topic,
@@ -107,28 +114,37 @@ COMPLETIONS: dict[str, Complete] = {
 
 
 def patches() -> list[Patch]:
-    """A layer is named by its LayerName, for which moto generates a name; a parameter gets tags."""
+    """A layer gets its LayerName, for which moto generates a name; parameters and keys get tags."""
 
     def cloudformation_name_type() -> str:
         return "LayerName"
 
-    stock = Parameter.create_from_cloudformation_json
+    def with_tags(stock: Callable[..., Any], read: Callable[[Any], Any]) -> Any:
+        """Moto's constructor with tags in the form that it reads."""
 
-    def create_from_cloudformation_json(
-        name: str, given: Properties, *rest: str, **more: Any
-    ) -> Any:
-        # CloudFormation has a map of tags here; moto reads the list of the API.
-        properties = dict(given["Properties"])
-        tags = properties.pop("Tags", {})
-        properties["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
-        return stock(name, {**given, "Properties": properties}, *rest, **more)
+        def create_from_cloudformation_json(
+            name: str, given: Properties, *rest: str, **more: Any
+        ) -> Any:
+            properties = dict(given["Properties"])
+            properties["Tags"] = read(properties.get("Tags") or ())
+            return stock(name, {**given, "Properties": properties}, *rest, **more)
 
+        return staticmethod(create_from_cloudformation_json)
+
+    made = "create_from_cloudformation_json"
+    parameters = "resource_name, cloudformation_json, account_id, region_name, kwargs"
     return [
         Patch(LayerVersion, "cloudformation_name_type", staticmethod(cloudformation_name_type), ""),
-        Patch(
-            Parameter,
-            "create_from_cloudformation_json",
-            staticmethod(create_from_cloudformation_json),
-            "resource_name, cloudformation_json, account_id, region_name, kwargs",
-        ),
+        Patch(Parameter, made, with_tags(getattr(Parameter, made), _pairs), parameters),
+        Patch(Key, made, with_tags(getattr(Key, made), _of_keys), parameters),
     ]
+
+
+def _pairs(tags: Any) -> list[dict[str, str]]:
+    """CloudFormation has a map of a parameter's tags; moto reads the list of the API."""
+    return [{"Key": key, "Value": value} for key, value in dict(tags).items()]
+
+
+def _of_keys(tags: Any) -> list[dict[str, Any]]:
+    """KMS has names of its own for a tag's parts, and CloudFormation has not."""
+    return [{"TagKey": each["Key"], "TagValue": each["Value"]} for each in tags]

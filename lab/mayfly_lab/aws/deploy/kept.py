@@ -33,6 +33,7 @@ KEPT: dict[str, frozenset[str]] = {
             "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path"
             " PermissionsBoundary Policies RoleName Tags"
         ),
+        "AWS::KMS::Key": "Description EnableKeyRotation KeyPolicy Tags",
         "AWS::Lambda::EventInvokeConfig": (
             "DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier"
         ),
