@@ -17,6 +17,7 @@ from mayfly.records.changes import Assign, Drop, Save, Unassign
 from mayfly.records.model import QueueRecord, Record, SlotKey, saved
 from mayfly.records.prices import Prices
 from mayfly.records.states import OPEN_INSTANCES, ClaimState, InstanceState, LaunchState
+from mayfly_protocol.job_facts import JobFacts
 from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, DynamoWorld, World
 from tests.contract.sample_records import (
     NOW,
@@ -30,11 +31,14 @@ from tests.contract.sample_records import (
     an_instance,
 )
 
+FACTS = JobFacts("acme", "web", "41", "git@github.com:acme/web", "main", "ui", "no", ("core",))
+
 
 @pytest.mark.parametrize(
     ("record", "read"),
     [
         (a_claim(slot=SlotKey("l1", 3), token_until=NOW), lambda f: f.claim("job-1")),
+        (a_claim(facts=FACTS), lambda f: f.claim("job-1")),
         (a_claim(state=ClaimState.FINISHED), lambda f: f.claim("job-1")),
         (a_launch(), lambda f: next(iter(f.launches("deploy")), None)),
         (an_instance(7), lambda f: f.instance(SlotKey("l1", 7))),

@@ -16,6 +16,7 @@ from mayfly.answers import Parameter
 from mayfly.config.infra import Infra
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.config.read import read_queue
+from mayfly.config.roles import parse_roles
 from mayfly.config.rules import Condition, Rule
 from mayfly.errors import Misconfigured, Transient
 from mayfly.events import parse
@@ -69,6 +70,10 @@ STORED = a_config(
     tags={"team": "build"},
     rules=(Rule("main", (Condition("branch", ("main",)),)),),
     script=Script("s3://bucket/script", 12, 4),
+    secrets_path="/vendors/buildkite/deploy",
+    shared_ssh_keys=("/vendors/buildkite/deploy/plugins",),
+    over_443=("github.com",),
+    roles=parse_roles("web", "pipeline=web -> arn:aws:iam::123456789012:role/ci/web"),
 )
 
 
@@ -82,14 +87,18 @@ def test_a_stored_configuration_reads_with_the_right_types_or_is_refused(stored:
         assert all(isinstance(kind, str) for kind in read.instance_types)
         words = [w for rule in read.rules for each in rule.conditions for w in each.values]
         assert set(words) <= {"main"} or all(isinstance(word, str) for word in words)
-        assert read.restricted is bool(read.rules or read.repository_from is not None)
+        judged = read.rules or read.repository_from is not None or read.has_grants
+        assert read.restricted is bool(judged)
+        assert all(15 <= line.minutes <= 60 and isinstance(line.arn, str) for line in read.roles)
 
 
 INFRA = Infra.parse("deploy", "ci", queue_stack())
 
 
 @given(
-    name=st.sampled_from(["pool/hot", "tags", "policy/rules/x", "agent/config", "imds"]),
+    name=st.sampled_from(
+        ["pool/hot", "tags", "policy/rules/x", "agent/config", "imds", "role/x", "ssh/known-hosts"]
+    ),
     text=st.text(),
 )
 @settings(max_examples=100, deadline=None)

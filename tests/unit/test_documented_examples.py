@@ -11,14 +11,15 @@ from build.blocks import ROOT
 from build.guide import commands, examples
 from mayfly.config.queue import QueueConfig
 from mayfly.config.read import read_queue
+from mayfly.config.roles import parse_roles
 from mayfly.config.rules import parse_rules
 from mayfly.config.schedule_text import parse_schedule
 from mayfly.dispatch.policy import decide
-from tests.unit.published import infra, parameters
+from tests.unit.published import GIVING, infra, parameters
 
 PAGES = ("README.md", "docs/first-day.md", "docs/operating.md", "docs/lab.md")
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
-SCHEDULE, RULES, *QUERIES = examples(OPERATING, "")
+SCHEDULE, RULES, ROLES, _LAYOUT, *QUERIES = examples(OPERATING, "")
 DEPLOY = {
     "BUILDKITE_PIPELINE_SLUG": "deploy",
     "BUILDKITE_REPO": "git@github.com:acme/deploy.git",
@@ -64,6 +65,13 @@ def test_the_documented_schedule_and_its_entries_are_read() -> None:
     assert len(parse_schedule("; ".join(["2", *entries])).entries) == 5
 
 
+def test_the_role_lines_of_the_guide_are_role_lines() -> None:
+    lines = parse_roles("ci", ROLES)
+    assert [line.minutes for line in lines] == [60, 15]
+    given = parameters({"role/ci": ROLES})
+    assert read_queue("q", infra(**GIVING), given)[1] == ()
+
+
 def written() -> list[tuple[str, str]]:
     """Name below the queue's path, and value, of each parameter that a document's command puts."""
     found = []
@@ -98,7 +106,9 @@ def test_every_parameter_that_a_document_writes_is_known_and_allowed() -> None:
         if name in {"bootstrap/script", "policy/repository-from"}:
             continue
         given = parameters({name: value, **TOGETHER.get((name, value), {})})
-        problems += [(name, value, str(each)) for each in read_queue("q", infra(), given)[1]]
+        problems += [
+            (name, value, str(each)) for each in read_queue("q", infra(**GIVING), given)[1]
+        ]
     assert problems == []
 
 

@@ -12,6 +12,7 @@ from mayfly.records.turns import busy_pipelines, in_turn, of_claims
 from mayfly.records.why import Code, Why
 from mayfly_cli.listings.instances import Shown, shown_of
 from mayfly_cli.listings.jobs import Job, Jobs, job_left, job_of
+from mayfly_cli.operations.granted import Granted, granted_of
 from mayfly_cli.operations.reading import QueueView
 from mayfly_cli.operations.reasons import remedy, told
 from mayfly_cli.operations.screen import Block, Document, Hint, Mood, Span, line
@@ -57,6 +58,9 @@ class JobExplained:
     """A command, or what else to do; empty for nothing."""
     queue_why: Why | None = None
     """What holds back the queue, while the waiting job has no reason of its own yet."""
+    granted: Granted | None = None
+    """What the queue's present configuration gives the job besides its machine; None for nothing,
+    and for a job that has ended."""
 
     @property
     def needs_person(self) -> bool:
@@ -79,6 +83,8 @@ class JobExplained:
             found.append(line(f"{when}  {step.state:<10} {step.reason}", indent=2))
         if job.instance is not None:
             found.append(line(f"instance  {job.instance}", indent=2))
+        for what, name in self.granted.words() if self.granted is not None else ():
+            found.append(line(f"{what:<8}  {name}", indent=2))
         if job.why is not None:
             found.append(line("now       ", *told(job.why, self.now), indent=2))
         if self.queue_why is not None:
@@ -142,6 +148,7 @@ def explain_job(
         holders=tuple(_holders(view, now)) if held and view is not None else (),
         todo=_todo(why or of_queue, claim.queue, view),
         queue_why=of_queue,
+        granted=granted_of(claim, view.config if view is not None else None),
     )
 
 

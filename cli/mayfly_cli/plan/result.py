@@ -21,6 +21,7 @@ from mayfly.records.ledger import Ledger
 from mayfly.records.states import Supply
 from mayfly.records.turns import busy_pipelines, has_instance
 from mayfly.records.why import Why
+from mayfly_cli.operations.granted import named
 from mayfly_cli.operations.reading import QueueView, StackView
 from mayfly_cli.operations.reasons import told
 from mayfly_cli.operations.screen import Block, Document, Mood, Span, line
@@ -151,4 +152,7 @@ def _bindings(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[S
         active=view.record.active,
     )
     for each in bind(seen, config, now):
-        yield Step("dispatch", type(each).__name__, each.reason)
+        grants = each.assignment.grants
+        words = named(grants).words() if grants is not None else ()
+        reason = "; ".join((each.reason, *(f"{what} {name}" for what, name in words)))
+        yield Step("dispatch", type(each).__name__, reason)

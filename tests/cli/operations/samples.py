@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from mayfly.config.roles import parse_roles
 from mayfly.config.schedule import Schedule
 from mayfly.records.audit import ParameterChange
 from mayfly.records.ledger import Ledger
@@ -49,6 +50,7 @@ from mayfly_cli.preflight.snapshot import Token
 from mayfly_cli.report.making import Changed, Kept, report_of
 from mayfly_cli.report.result import OperatorReport
 from mayfly_cli.status.result import status_of
+from mayfly_protocol.job_facts import JobFacts
 from tests.cli.test_preflight_checks import GOOD, answers
 from tests.unit.builders import NOW, a_claim, a_config, a_queue, ago, an_instance, later
 
@@ -217,6 +219,19 @@ def sample() -> StackView:
     return StackView("ci", "eu-central-1", NOW, (default, deploy(), docs, gpu), lease)
 
 
+FACTS = JobFacts("acme", "app", "812", "git@github.com:acme/app.git", "main", "webhook", "no")
+
+
+def giving() -> QueueView:
+    """The queue `deploy` with secrets and a role."""
+    view = deploy()
+    assert view.config is not None
+    role = "arn:aws:iam::123456789012:role/ci/deploy/app"
+    roles = parse_roles("app", f"pipeline=app branch=main -> {role} minutes=30")
+    path = "/vendors/buildkite/deploy"
+    return replace(view, config=replace(view.config, secrets_path=path, roles=roles))
+
+
 def results() -> dict[str, Result]:
     """By name: the result of each command on the sample."""
     view = sample()
@@ -233,6 +248,7 @@ def results() -> dict[str, Result]:
         "jobs": jobs_of(view, waiting=False),
         "instances": instances_of(view),
         "explain-limit": explain_job(WAITING, None, deploy(), NOW),
+        "explain-granted": explain_job(replace(WAITING, facts=FACTS), None, giving(), NOW),
         "explain-left": explain_left(LEFT, gpu, NOW),
         "explain-instance": explain_instance(
             replace(

@@ -95,7 +95,7 @@ class Code(StrEnum):
     )
     POLICY_UNREADABLE = (
         "policy-unreadable",
-        "The queue's policy, or a repository that it asks for, cannot be read: jobs wait.",
+        "The queue's policy, or a repository or list that it asks for, cannot be read: jobs wait.",
         True,
         True,
         "Correct the parameter that the log names.",
