@@ -107,6 +107,17 @@ class Sections(Group):
                 )
 
 
+def leaves(group: click.Group) -> Mapping[str, click.Command]:
+    """Every command that does something, by the words that call it: `status`, `deploy-key list`."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= {f"{name} {rest}": each for rest, each in leaves(command).items()}
+        else:
+            found[name] = command
+    return found
+
+
 def run_group(group: click.Group, arguments: Sequence[str]) -> int:
     """Run a command line and return its exit status.
 

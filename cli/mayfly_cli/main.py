@@ -14,9 +14,11 @@ from mayfly_cli.check_image.command import check_image
 from mayfly_cli.check_policies.command import check_policies
 from mayfly_cli.check_profiles.command import check_profiles
 from mayfly_cli.command_line import SETTINGS, Sections, run_group
+from mayfly_cli.deploy_keys.command import deploy_key
 from mayfly_cli.doctor.command import doctor
 from mayfly_cli.explain.command import explain
 from mayfly_cli.first_job.command import first_job
+from mayfly_cli.import_secrets.command import import_secrets
 from mayfly_cli.listings.command import instances, jobs, launches
 from mayfly_cli.logs.command import logs
 from mayfly_cli.past.command import changes, cost, waits
@@ -37,8 +39,9 @@ Examples:
 Exit status: 0 all is well, 1 something needs a person, 2 the command could not
 ask, 130 the command was stopped, 141 nobody read its output to the end.
 mayfly reads AWS credentials and region as the AWS CLI does. It reads tokens
-from the environment only, never from an argument. The stack is found by itself
-where a region has one; otherwise give --stack, or set MAYFLY_STACK.
+from the environment or Parameter Store, never from an argument. The stack is
+found by itself where a region has one; otherwise give --stack, or set
+MAYFLY_STACK.
 Completion: eval "$(_MAYFLY_COMPLETE=bash_source mayfly)" (or zsh_source)"""
 
 
@@ -58,12 +61,14 @@ NOW = (status, explain, jobs, instances, plan)
 WRONG = (doctor, launches, logs)
 PAST = (waits, cost, changes, report)
 TUNING = (get, *CHANGING)
-DAILY = (*NOW, *WRONG, *PAST, *TUNING)
+SECRETS = (deploy_key, import_secrets)
+DAILY = (*NOW, *WRONG, *PAST, *TUNING, *SECRETS)
 """The commands of every day; the others are for deployments and have targets in the Makefile."""
 mayfly.add_section("Look at what goes on", NOW)
 mayfly.add_section("Find what is wrong", WRONG)
 mayfly.add_section("Look back", PAST)
 mayfly.add_section("Read and change a queue's parameters", TUNING)
+mayfly.add_section("Give jobs their secrets", SECRETS)
 mayfly.add_section("Deploy, try and remove", (agent_release, preflight, first_job, uninstall))
 mayfly.add_section(
     "Check assumptions", (check_aws, check_buildkite, check_image, check_policies, check_profiles)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.config.parameters import DESCRIPTIONS
+from mayfly_cli.command_line import leaves
 from mayfly_cli.main import DAILY, mayfly
 
 ROOT = Path(__file__).parents[2]
@@ -114,7 +115,10 @@ def test_every_subcommand_of_mayfly_in_a_document_exists_with_its_options() -> N
     found = list(commands(MAYFLY))
     assert {match[1] for _, match in found} == set(mayfly.commands)
     for document, match in found:
-        known = {option for each in mayfly.commands[match[1]].params for option in each.opts}
+        words = [name for name in leaves(mayfly) if name.split()[0] == match[1]]
+        named = [name for name in words if f"{match[1]}{match[2]} ".startswith(f"{name} ")]
+        params = [each for name in named or words for each in leaves(mayfly)[name].params]
+        known = {option for each in params for option in each.opts}
         given = set(re.findall(r"(?<=\s)--[a-z-]+", match[2]))
         assert given <= known | {"--help"}, document
 

@@ -40,6 +40,9 @@ CALLS = sorted({(page, words) for page in PAGES for words in documented(page)})
 
 def parsed(words: str) -> click.Context:
     name, *arguments = shlex.split(words)
+    if isinstance(group := mayfly.commands[name], click.Group):
+        rest, *arguments = arguments
+        return group.commands[rest].make_context(rest, arguments)
     # With the group as parent: click keeps the options of help that a command is first asked with.
     return mayfly.commands[name].make_context(
         name, arguments, mayfly.make_context("mayfly", [name])
@@ -61,7 +64,7 @@ def test_a_documented_command_has_options_and_arguments_that_the_tool_takes(
     page: str, words: str
 ) -> None:
     with parsed(words) as context:
-        assert context.command.name == words.split(maxsplit=1)[0], page
+        assert context.command.name in words.split()[:2], page
 
 
 def test_each_value_that_a_document_sets_is_allowed() -> None:

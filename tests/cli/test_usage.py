@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mayfly_cli.command_line import Command, Group, run_group
+from mayfly_cli.command_line import Command, Group, leaves, run_group
 from mayfly_cli.ends import BrokenError, Stopped, UsageError
 from mayfly_cli.main import mayfly, run_command
 from tests.cli.real_account import Run, bare_environment, one_line, run
@@ -21,7 +21,15 @@ NAMES = (
     *("status", "explain", "jobs", "instances", "launches", "logs"),
     *("doctor", "waits", "cost", "changes", "plan", "report"),
     *("get", "set", "unset", "pool", "pause", "resume", "drain", "recycle"),
+    *("deploy-key create", "deploy-key rotate", "deploy-key list", "deploy-key delete"),
+    "import-secrets",
 )
+REQUIRED = {
+    "check-buildkite": ("--queue=q",),
+    "first-job": ("--queue=q",),
+    "import-secrets": ("--queue=q",),
+    **dict.fromkeys((each for each in NAMES if each.startswith("deploy-key")), ("--queue=q",)),
+}
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
 NETWORK = ("QueueKey=default", "VpcId=vpc-0", "Subnets=subnet-0")
 QUEUE = (*NETWORK, f"AgentRelease=3.138.3,{'1' * 64},{'2' * 64}")
@@ -45,7 +53,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_the_tests_of_this_file_cover_every_command() -> None:
-    assert set(mayfly.commands) == set(NAMES)
+    assert set(leaves(mayfly)) == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -54,15 +62,15 @@ def test_the_tests_of_this_file_cover_every_command() -> None:
 def test_help_is_shown_without_credentials(
     name: str, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ended = in_this_process(capsys, name, option)
+    ended = in_this_process(capsys, *name.split(), option)
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith(f"Usage: mayfly {name} ")
     assert "Exit status: 0" in ended.out
 
 
-@pytest.mark.parametrize("name", ["", *NAMES])
+@pytest.mark.parametrize("name", ["", "deploy-key", *NAMES])
 def test_help_fits_a_screen_of_80_columns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = in_this_process(capsys, *filter(None, [name]), "--help").out.splitlines()
+    shown = in_this_process(capsys, *name.split(), "--help").out.splitlines()
     assert max(map(len, shown)) <= 80
 
 
@@ -70,11 +78,11 @@ def test_help_fits_a_screen_of_80_columns(name: str, capsys: pytest.CaptureFixtu
 def test_the_examples_in_a_help_text_use_existing_options(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = in_this_process(capsys, name, "--help").out
+    shown = in_this_process(capsys, *name.split(), "--help").out
     examples = shown[shown.index("\nExamples:\n") :].split("\n\n")[0].replace("\\\n", " ")
     lines = [line for line in examples.splitlines() if f"mayfly {name} " in line]
     assert lines
-    known = {option for each in mayfly.commands[name].params for option in each.opts}
+    known = {option for each in leaves(mayfly)[name].params for option in each.opts}
     given = {word for line in lines for word in line.split() if word.startswith("--")}
     assert given <= known
 
@@ -118,8 +126,7 @@ def test_mayfly_completes_options_for_a_shell(tmp_path: Path) -> None:
 def test_the_error_line_names_an_unknown_option(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    required = ("--queue=q",) if name in {"check-buildkite", "first-job"} else ()
-    ended = in_this_process(capsys, name, *required, "--nonsense")
+    ended = in_this_process(capsys, *name.split(), *REQUIRED.get(name, ()), "--nonsense")
     assert "--nonsense" in one_line(ended)
 
 
@@ -331,5 +338,5 @@ def test_a_command_ends_without_a_traceback_when_its_reader_is_gone() -> None:
 
 
 def test_a_groups_commands_report_errors_in_one_line_by_default() -> None:
-    assert all(isinstance(each, Command) for each in mayfly.commands.values())
+    assert all(isinstance(each, Command) for each in leaves(mayfly).values())
     assert isinstance(click.Group.command(Group("tool"), "work")(lambda: None), Command)

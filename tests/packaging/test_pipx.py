@@ -9,11 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from mayfly_cli.main import DAILY
+from mayfly_cli.command_line import leaves
+from mayfly_cli.main import DAILY, mayfly
 from tests.packaging.conftest import ROOT
 
 pytestmark = pytest.mark.slow
+KEYS = ("create", "rotate", "list", "delete")
 _OF_PIP = ("PATH", "LC_ALL", "http_proxy", "https_proxy", "no_proxy")
+
+
+def daily() -> set[str]:
+    """The words that call each command of every day."""
+    names = {each.name for each in DAILY}
+    return {words for words in leaves(mayfly) if words.split()[0] in names}
 
 
 class Installed:
@@ -73,18 +81,20 @@ def test_the_help_and_the_version_are_shown(installed: Installed) -> None:
     assert installed.run("--version").stdout == "mayfly, version 0.1.0\n"
 
 
-@pytest.mark.parametrize("name", sorted(str(each.name) for each in DAILY))
+@pytest.mark.parametrize("name", sorted(daily()))
 def test_each_command_is_there_and_says_in_one_line_that_it_lacks_credentials(
     installed: Installed, name: str
 ) -> None:
     """Every import of the command works outside the checkout, down to the call of AWS."""
-    assert installed.run(name, "--help").stdout.startswith(f"Usage: mayfly {name} ")
+    assert installed.run(*name.split(), "--help").stdout.startswith(f"Usage: mayfly {name} ")
     words = {
         "explain": ["app/812"], "logs": ["app/812"], "get": ["q"], "set": ["q", "pool/hot", "1"],
         "unset": ["q", "pool/hot"], "pool": ["q", "1"],
         **{each: ["q"] for each in ("pause", "resume", "drain", "recycle")},
+        **{f"deploy-key {each}": ["git@github.com:a/b.git", "--queue=q"] for each in KEYS},
+        "import-secrets": ["s3://secrets", "--queue=q"],
     }.get(name, [])  # fmt: skip
-    ended = installed.run(name, *words, AWS_REGION="eu-central-1")
+    ended = installed.run(*name.split(), *words, AWS_REGION="eu-central-1")
     assert ended.returncode == 2
     assert f"mayfly {name}: no AWS credentials: log in" in ended.stderr
 

@@ -148,9 +148,10 @@ def rotate(repository: str, title: str | None, known_hosts: Path | None, **optio
 @_at_provider
 @of_stack
 def list_(repository: str | None, **options: Any) -> int:
-    """List a queue's keys, or a repository's keys here and at its provider.
+    """List a queue's keys, or a repository's.
 
-    No right to decrypt is needed: the public half lies beside each key.
+    With REPOSITORY, its provider is asked too. No right to decrypt is needed: the public half lies
+    beside each key.
     """
     from mayfly_cli.deploy_keys.listing import of_queue, of_repository
 
@@ -182,7 +183,7 @@ def list_(repository: str | None, **options: Any) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @of_stack
 def delete(repository: str, fingerprint: str | None, yes: bool, **options: Any) -> int:
-    """Delete a deploy key, in the queue's secrets and at the provider."""
+    """Delete a deploy key, here and at the provider."""
     from mayfly_cli.deploy_keys.making import remove
 
     return _run(lambda it, asked: remove(it, asked, fingerprint, ask=not yes), repository, options)

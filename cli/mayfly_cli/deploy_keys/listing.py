@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mayfly_cli.deploy_keys.key_pair import PublicKey
 from mayfly_cli.deploy_keys.opening import Asked, opened
 from mayfly_cli.deploy_keys.port import DeployKey, Refused
 from mayfly_cli.deploy_keys.result import Listed, Row
-from mayfly_cli.deploy_keys.stored import KEY, public_half
+from mayfly_cli.deploy_keys.stored import KEY, public_halves
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.queue_secrets.place import Place, place_of
-from mayfly_cli.queue_secrets.store import SECURE, Secret, SecretStore
+from mayfly_cli.queue_secrets.store import SECURE, Known, SecretStore
 from mayfly_protocol.slugs import GLOBAL
 
 
@@ -40,24 +40,25 @@ def of_repository(connection: Connection, asked: Asked) -> Listed:
 
 
 def _rows(connection: Connection, place: Place, folder: str) -> tuple[Row, ...]:
-    found = SecretStore(connection.account.client("ssm"), place.key).below(folder)
-    by_name = {each.name: each for each in found}
-    keys = [each for each in found if each.name.endswith(f"/{KEY}")]
-    return tuple(_row(each, by_name, place) for each in keys)
+    store = SecretStore(connection.account.client("ssm"), place.key)
+    found = store.below(folder)
+    halves = public_halves(store, found)
+    keys = sorted(name for name in found if name.endswith(f"/{KEY}"))
+    return tuple(_row(found[name], halves, place) for name in keys)
 
 
-def _row(key: Secret, by_name: dict[str, Secret], place: Place) -> Row:
+def _row(key: Known, halves: Mapping[str, PublicKey], place: Place) -> Row:
     folder = key.name.removesuffix(f"/{KEY}")
     row = Row(
         folder=folder.removeprefix(f"{place.path}/"),
         version=key.version,
         changed=key.changed,
-        fingerprint=_print(public_half(by_name, folder)),
+        fingerprint=_print(halves.get(folder)),
     )
     if key.kind != SECURE:
         return replace(row, note=f"a {key.kind}, in plain text", needs_person=True)
     if row.folder == GLOBAL:
-        return replace(row, note="no repository's; used where secrets/shared-ssh-keys names it")
+        return replace(row, note="jobs do not get it: shared keys lie elsewhere", needs_person=True)
     return row
 
 

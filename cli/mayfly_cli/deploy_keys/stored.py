@@ -17,7 +17,7 @@ from mayfly_cli.deploy_keys.key_pair import KeyPair, PublicKey, parse_public, pu
 from mayfly_cli.deploy_keys.steps import StoredKey, UnclearError
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.refusals import asking, why_not_asked
-from mayfly_cli.queue_secrets.store import SECURE, Secret, SecretStore
+from mayfly_cli.queue_secrets.store import SECURE, Known, SecretStore
 
 KEY, PUBLIC = "ssh/key", "ssh/key.pub"
 
@@ -34,7 +34,7 @@ class ParameterKey:
     def present(self) -> StoredKey | None:
         """The key of now; None without one."""
         with asking(self.stack):
-            found = self.store.read([self._key, self._public], decrypted=False)
+            found = self.store.known([self._key, self._public])
             key = found.get(self._key)
             if key is None:
                 return None
@@ -44,7 +44,8 @@ class ParameterKey:
                     "plain text, and SSM changes no type: replace the key at the provider, and "
                     f"delete the parameter (aws ssm delete-parameter --name {self._key})"
                 )
-            return StoredKey(key.version, public_half(found, self.folder) or self._decrypted())
+            half = public_halves(self.store, found).get(self.folder)
+            return StoredKey(key.version, half or self._decrypted())
 
     def write(self, pair: KeyPair, title: str, known: StoredKey | None) -> StoredKey:
         """Write both halves, over the known key alone."""
@@ -76,7 +77,7 @@ class ParameterKey:
 
     def _unchanged(self, known: StoredKey | None) -> None:
         with asking(self.stack):
-            now = self.store.read([self._key], decrypted=False).get(self._key)
+            now = self.store.known([self._key]).get(self._key)
         versions = (known and known.version, now and now.version)
         if versions[0] != versions[1]:
             raise UsageError(f"somebody else has changed {self._key} since it was read")
@@ -99,7 +100,7 @@ class ParameterKey:
         """The version of the new key, after a write without a clear answer."""
         unclear = UnclearError(f"whether {self._key} is written is not known: {why}")
         try:
-            now = self.store.read([self._key], decrypted=False).get(self._key)
+            now = self.store.known([self._key]).get(self._key)
             if (now and now.version) == (known and known.version):
                 raise UsageError(why)
             if now is None or self._decrypted() != pair.public:
@@ -119,11 +120,24 @@ class ParameterKey:
         return public_of(found.value) if found is not None else None
 
 
-def public_half(found: Mapping[str, Secret], folder: str) -> PublicKey | None:
-    """The public half beside a folder's key; None without one, and for one of an earlier key."""
+def public_halves(store: SecretStore, found: Mapping[str, Known]) -> Mapping[str, PublicKey]:
+    """The public halves beside keys, by full name of the folder. Raises boto3's errors.
+
+    A folder is missing without a public half, and with one of an earlier key.
+    """
+    names = {f"{folder}/{PUBLIC}": folder for folder in map(_folder_of, found) if folder}
+    fresh = [name for name, folder in names.items() if _is_fresh(found, folder)]
+    lines = store.read(fresh, decrypted=False)
+    halves = {names[name]: parse_public(each.value) for name, each in lines.items()}
+    return {folder: half for folder, half in halves.items() if half is not None}
+
+
+def _folder_of(name: str) -> str:
+    return name.removesuffix(f"/{KEY}") if name.endswith(f"/{KEY}") else ""
+
+
+def _is_fresh(found: Mapping[str, Known], folder: str) -> bool:
     key, public = found.get(f"{folder}/{KEY}"), found.get(f"{folder}/{PUBLIC}")
     if key is None or public is None or public.kind != "String":
-        return None
-    if key.changed is None or public.changed is None or public.changed < key.changed:
-        return None
-    return parse_public(public.value)
+        return False
+    return key.changed is not None and public.changed is not None and public.changed >= key.changed

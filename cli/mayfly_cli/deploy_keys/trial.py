@@ -79,7 +79,8 @@ class GitTrial:
             "ControlPath": "none",
         }
         if host in self.over_443:
-            found |= {"HostName": OVER_443.get(host, host), "Port": 443}
+            # As on the queue's hosts, which know the host's key by its usual name.
+            found |= {"HostName": OVER_443.get(host, host), "Port": 443, "HostKeyAlias": host}
         # The user's own configuration may name other keys, proxies and host keys.
         return ["-F", "none", *(f"-o{name}={value}" for name, value in found.items())]
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 VIEWERS, OPERATORS, SECURITY = "ViewersPolicy", "OperatorsPolicy", "SecurityOwnersPolicy"
 """Logical ids of the policies in template.yaml; outputs of the stack have the same names."""
+SECRETS = "SecretsOwnersPolicy"
+"""Logical id of the policy in stacks/queue.yaml, and name of an output of the queue's stack."""
 _BOTH: Mapping[str, str] = {
     "cloudformation": "DescribeStacks",
     "cloudwatch": "DescribeAlarmHistory DescribeAlarms GetDashboard GetMetricData"
@@ -42,6 +44,8 @@ SECURITY_NAMES = re.compile(
     r"/queues/[^/]+/(agent/|bootstrap/|policy/|role/|secrets/|ssh/|imds$|job/root$)"
 )
 """Parameters that decide what may run, and with which rights: security owners alone write them."""
+_OF_OTHERS = re.compile(r":parameter/(?!mayfly/|mayfly-infra/)")
+"""Parameters that are not the control plane's, as secrets of jobs."""
 _RESOURCE = re.compile(r"on resource: (\S+)")
 _DENIED_BY = re.compile(r"with an explicit deny in an? ([a-z -]+[a-z])")
 _KINDS: Mapping[str, str] = {"log-group": "log group", "instance": "instance"}
@@ -67,6 +71,8 @@ def how_to_get(action: str, message: str, stack: str) -> str:
     denied = _DENIED_BY.search(message)
     if denied is not None:
         what += f", which your {denied[1]} denies"
+    if action.startswith("kms:") or _OF_OTHERS.search(resource):
+        return f"{what}: for a queue's secrets, {SECRETS} allows it (output of the queue's stack)"
     giving = policies_for(action, resource)
     if not giving:
         return f"{what}: none of the stack's policies for people allows it"

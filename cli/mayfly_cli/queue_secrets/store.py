@@ -1,5 +1,9 @@
 """Reads and writes secrets in Parameter Store.
 
+Whether a parameter exists, and since when, is asked of DescribeParameters, which gives no values:
+who may write secrets need not read them, and GetParameters without decryption is the same right as
+with it.
+
 Sources: Systems Manager API reference, PutParameter ("Parameter Store doesn't support changing a
 parameter type", tiers), GetParameters (ten names a call); user guide, "Managing parameter tiers":
 4 KB in the standard tier, 8 KB in the advanced tier, which costs money.
@@ -7,7 +11,7 @@ parameter type", tiers), GetParameters (ten names a call); user guide, "Managing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,20 +22,28 @@ if TYPE_CHECKING:
 STANDARD, ADVANCED = 4096, 8192
 """Bytes of a value in each tier."""
 _A_CALL = 10
-Kind = Literal["String", "SecureString"]
-SECURE = "SecureString"
+_A_FILTER = 50
+ParameterKind = Literal["String", "SecureString"]
+SECURE: Literal["SecureString"] = "SecureString"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What Parameter Store tells of a parameter without its value."""
+
+    name: str
+    version: int
+    kind: str
+    changed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A parameter as Parameter Store has it."""
+    """A parameter with its value."""
 
     name: str
     value: str = field(repr=False)
-    """Encrypted, where it was read without the right to decrypt."""
-    version: int
     kind: str
-    changed: datetime | None = None
 
 
 class SecretStore:
@@ -44,26 +56,32 @@ class SecretStore:
         self._client = client
         self._key = key
 
-    def read(self, names: Iterable[str], *, decrypted: bool) -> Mapping[str, Secret]:
-        """Those of the parameters that exist, by name."""
-        wanted = list(names)
-        found: dict[str, Secret] = {}
-        for at in range(0, len(wanted), _A_CALL):
-            answer = self._client.get_parameters(
-                Names=wanted[at : at + _A_CALL], WithDecryption=decrypted
-            )
-            found |= {each["Name"]: _secret(each) for each in answer["Parameters"]}
+    def known(self, names: Sequence[str]) -> Mapping[str, Known]:
+        """Those of the parameters that exist, by name. No right to read a value is needed."""
+        found: dict[str, Known] = {}
+        for at in range(0, len(names), _A_FILTER):
+            some = list(names[at : at + _A_FILTER])
+            found |= self._described({"Key": "Name", "Option": "Equals", "Values": some})
         return found
 
-    def below(self, path: str) -> Sequence[Secret]:
-        """Every parameter below the folder, sorted; SecureStrings stay encrypted."""
-        pages = self._client.get_paginator("get_parameters_by_path").paginate(
-            Path=path, Recursive=True, WithDecryption=False
-        )
-        found = [_secret(each) for page in pages for each in page["Parameters"]]
-        return sorted(found, key=lambda each: each.name)
+    def below(self, path: str) -> Mapping[str, Known]:
+        """Every parameter below the folder, by name."""
+        return self._described({"Key": "Path", "Option": "Recursive", "Values": [path]})
 
-    def put(self, name: str, value: str, *, over: bool, kind: Kind = "SecureString") -> int:
+    def read(self, names: Sequence[str], *, decrypted: bool) -> Mapping[str, Secret]:
+        """Those of the parameters that exist, by name, with their values."""
+        found: dict[str, Secret] = {}
+        for at in range(0, len(names), _A_CALL):
+            answer = self._client.get_parameters(
+                Names=list(names[at : at + _A_CALL]), WithDecryption=decrypted
+            )
+            found |= {
+                each["Name"]: Secret(each["Name"], each["Value"], each["Type"])
+                for each in answer["Parameters"]
+            }
+        return found
+
+    def put(self, name: str, value: str, *, over: bool, kind: ParameterKind = SECURE) -> int:
         """Write a value; returns its version. `over` replaces what is there, and only then.
 
         A value above 4 KB goes into the advanced tier. Otherwise the tier is not named, so that an
@@ -88,12 +106,17 @@ class SecretStore:
         """The error of `put` without `over`, where the parameter exists."""
         return self._client.exceptions.ParameterAlreadyExists
 
+    def _described(self, wanted: Any) -> dict[str, Known]:
+        pages = self._client.get_paginator("describe_parameters").paginate(
+            ParameterFilters=[wanted]
+        )
+        return {each["Name"]: _known(each) for page in pages for each in page["Parameters"]}
 
-def _secret(shown: Mapping[str, Any]) -> Secret:
+
+def _known(shown: Mapping[str, Any]) -> Known:
     changed = shown.get("LastModifiedDate")
-    return Secret(
+    return Known(
         name=str(shown["Name"]),
-        value=str(shown.get("Value", "")),
         version=int(shown.get("Version", 0)),
         kind=str(shown.get("Type", "String")),
         changed=changed.astimezone(UTC) if isinstance(changed, datetime) else None,

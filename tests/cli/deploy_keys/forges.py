@@ -54,6 +54,8 @@ class Forge:
         self.exists = True
         self._faults: list[tuple[str, Reply, bool]] = []
         self._next = 41
+        self.changed: Callable[[list[str]], None] = lambda _: None
+        """Gets all public keys after each change, as a provider's ssh servers do."""
         self.address = ""
 
     def fails(self, method: str, reply: Reply, *, done: bool = False) -> None:
@@ -102,6 +104,7 @@ class Forge:
             return self.duplicate()
         self._next += 1
         self.keys.append(made)
+        self.changed([self.public_of(each) for each in self.keys])
         return Reply(self.created, made)
 
     created: ClassVar[int] = 201
@@ -109,6 +112,7 @@ class Forge:
     def _deleted(self, name: str) -> Reply:
         before = len(self.keys)
         self.keys = [each for each in self.keys if str(self.id_of(each)) != name]
+        self.changed([self.public_of(each) for each in self.keys])
         return Reply(204) if len(self.keys) < before else self.unknown_repository()
 
     def seed(self, title: str, public: str, *, writes: bool = False) -> None:
@@ -374,6 +378,3 @@ def serving(forge: Forge) -> Iterator[Forge]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-Made = Callable[[], Forge]

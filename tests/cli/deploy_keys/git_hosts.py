@@ -37,7 +37,7 @@ class GitHost:
             ["git", "init", "-q", "--bare", self.folder / "repositories" / path], check=True
         )
 
-    def allow(self, *publics: str) -> None:
+    def allow(self, publics: list[str]) -> None:
         (self.folder / "authorized").write_text("".join(f"{each}\n" for each in publics))
 
 

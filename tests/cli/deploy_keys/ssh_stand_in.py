@@ -77,7 +77,7 @@ def main() -> int:
         calls.write(json.dumps({"options": found, "host": host}) + "\n")
     port = found.get("Port") or found.get("-p")
     name = found.get("HostName", host)
-    shown = f"[{name}]:{port}" if port else name
+    shown = found.get("HostKeyAlias") or (f"[{name}]:{port}" if port else name)
     key = (HOME / "host_key").read_text().strip()
     if f"{shown} {key}" not in Path(found["UserKnownHostsFile"]).read_text().splitlines():
         sys.stderr.write("Host key verification failed.\n")

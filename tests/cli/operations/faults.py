@@ -54,7 +54,16 @@ BUILDKITE: Mapping[str, tuple[str, ...]] = {
     "check-buildkite": ("--queue", "deploy"),
 }
 """Commands that ask Buildkite or GitHub alone."""
-EVERY = {**OPERATORS, **ACCOUNT, **BUILDKITE}
+_KEY = ("git@github.com:acme/app.git", "--queue", "deploy")
+SECRETS: Mapping[str, tuple[str, ...]] = {
+    "deploy-key create": _KEY,
+    "deploy-key rotate": _KEY,
+    "deploy-key list": ("--queue", "deploy"),
+    "deploy-key delete": (*_KEY, "--yes"),
+    "import-secrets": ("s3://acme-secrets", "--queue", "deploy", "--yes"),
+}
+"""Commands for a queue's secrets. tests/cli/deploy_keys and tests/cli/import_secrets break them."""
+EVERY = {**OPERATORS, **ACCOUNT, **BUILDKITE, **SECRETS}
 CHANGING = ("set", "unset", "pool", "pause", "resume", "drain", "recycle")
 SECRET = "bkct_0123456789abcdef0123456789"
 SERVICES = ("dynamodb", "ssm", "cloudwatch", "logs", "cloudformation", "ec2")

@@ -10,7 +10,8 @@ import io
 import json
 
 from build.blocks import Documents, main, table
-from mayfly_cli.main import DAILY, run_command
+from mayfly_cli.command_line import leaves
+from mayfly_cli.main import DAILY, mayfly, run_command
 from mayfly_cli.operations.json_form import plain
 from tests.cli.operations.questions import QUESTIONS, measured
 from tests.cli.operations.samples import results, shown
@@ -70,11 +71,14 @@ def forms() -> str:
 def helps() -> str:
     """The help text of each command, under a heading of its own."""
     parts = []
-    for command in DAILY:
+    names = {each.name for each in DAILY}
+    for words in leaves(mayfly):
+        if words.split()[0] not in names:
+            continue
         text = io.StringIO()
         with contextlib.redirect_stdout(text):
-            run_command([str(command.name), "--help"])
-        parts.append(f"### {command.name}\n\n```\n{text.getvalue().strip()}\n```")
+            run_command([*words.split(), "--help"])
+        parts.append(f"### {words}\n\n```\n{text.getvalue().strip()}\n```")
     return "\n\n".join(parts)
 
 

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from mayfly.records.changes import Save
 from mayfly_cli import account as accounts
+from mayfly_cli.command_line import leaves
 from mayfly_cli.main import mayfly, run_command
 from mayfly_cli.operations.rights import GRANTS, WRITES, how_to_get, policies_for
 from mayfly_cli.templates.reading import read
@@ -25,6 +26,7 @@ from tests.cli.operations.faults import (
     EVERY,
     OPERATORS,
     SECRET,
+    SECRETS,
     Hanging,
     Throttled,
     run,
@@ -37,7 +39,7 @@ TEMPLATE = Path(__file__).parents[3] / "template.yaml"
 
 
 def test_every_command_has_a_row() -> None:
-    assert set(mayfly.commands) == set(EVERY)
+    assert set(leaves(mayfly)) == set(EVERY)
 
 
 def test_every_command_works_without_a_fault(busy: StackInMoto) -> None:
@@ -82,9 +84,9 @@ def test_credentials_that_are_missing_or_refused_are_one_line(
     error: Exception, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("mayfly_cli.account.boto3.Session", lambda region_name: Caller(error))
-    for name in (*OPERATORS, *ACCOUNT):
+    for name in (*OPERATORS, *ACCOUNT, *SECRETS):
         words = EVERY[name]
-        status = run_command((name, *words))
+        status = run_command((*name.split(), *words))
         shown = capsys.readouterr()
         assert (status, shown.out) == (2, ""), shown
         (line,) = shown.err.splitlines()

@@ -1,0 +1,1 @@
+"""`mayfly import-secrets`: brings the secrets bucket of the Elastic CI Stack to Parameter Store."""
