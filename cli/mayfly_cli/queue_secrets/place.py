@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+from mayfly.config.folders import is_within
+from mayfly.config.grant_values import filled, hosts_over_443, known_hosts, secrets_path
 from mayfly.config.infra import Infra
 from mayfly.errors import Misconfigured
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.connection import Connection
 
+Parsed = TypeVar("Parsed")
 PATH, KNOWN_HOSTS, OVER_443 = "secrets/path", "ssh/known-hosts", "ssh/over-443"
 
 
@@ -63,17 +66,27 @@ def _place(queue: str, infra: Infra, texts: Mapping[str, str]) -> Place:
             f"queue {queue} has no secrets: its parameter {PATH} is not set. Security owners set "
             f"it: mayfly set {queue} {PATH} '/vendors/buildkite/{{queue}}'"
         )
-    path = texts[PATH].replace("{queue}", queue)
-    if not infra.secrets_path or not f"{path}/".startswith(f"{infra.secrets_path}/"):
+    path = filled(_parsed(queue, PATH, texts[PATH], secrets_path), queue)
+    if not infra.secrets_path or not is_within(path, infra.secrets_path):
         given = infra.secrets_path or "no folder"
         raise UsageError(
             f"{PATH} of queue {queue} is {path}, but its stack lets jobs read {given}: set the "
             "stack's parameter SecretsPath"
         )
+    lines, ports = texts.get(KNOWN_HOSTS), texts.get(OVER_443)
     return Place(
         queue=queue,
         path=path,
         key=infra.secrets_key,
-        known_hosts=texts.get(KNOWN_HOSTS, ""),
-        over_443=tuple(re.findall(r"[^\s,]+", texts.get(OVER_443, ""))),
+        known_hosts=_parsed(queue, KNOWN_HOSTS, lines, known_hosts) if lines else "",
+        over_443=_parsed(queue, OVER_443, ports, hosts_over_443) if ports else (),
     )
+
+
+def _parsed(queue: str, name: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{name} of queue {queue} has a bad value, which mayfly get {queue} {name} explains"
+        ) from error
