@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -55,7 +54,7 @@ class World:
 
 
 @pytest.fixture
-def world(secrets: Secrets) -> Iterator[World]:  # noqa: F811
+def world(secrets: Secrets) -> World:  # noqa: F811
     s3 = secrets.account.client("s3")
     s3.create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
