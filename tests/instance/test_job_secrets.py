@@ -204,13 +204,19 @@ def test_a_shared_key_that_does_not_exist_refuses_the_job() -> None:
         ({"app/README": "x"}, f"{PATH}/app/README is ignored: a folder has no such name"),
         ({"app/env/a": "x\n"}, f"{PATH}/app/env/a: its value ends with a blank or a line break"),
         ({"app/ssh/key": (KEY, "String")}, f"{PATH}/app/ssh/key is a String, which is kept unenc"),
-        ({"app/ssh/key.pub": "x"}, f"{PATH}/app/ssh/key.pub is ignored"),
+        ({"app/ssh/other": "x"}, f"{PATH}/app/ssh/other is ignored"),
         ({"app/allowed_pipelines/x": "x"}, f"{PATH}/app/allowed_pipelines/x is ignored"),
     ],
 )
 def test_what_is_unusual_is_noted_without_the_value(values: Values, note: str) -> None:
     (line,) = given(values).notes
     assert line.startswith(note)
+
+
+def test_a_public_half_beside_a_key_is_neither_used_nor_noted() -> None:
+    found = given({"app/ssh/key": KEY, "app/ssh/key.pub": ("ssh-ed25519 AAAA", "String")})
+    assert found.key is not None
+    assert not found.notes
 
 
 def test_nothing_shows_a_value_when_it_is_printed() -> None:

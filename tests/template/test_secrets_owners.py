@@ -59,7 +59,7 @@ READS = ("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParameterHistory", "km
 ELSEWHERE = [
     *(f"{PATH}/{GLOBAL}/env/token", f"{PATH}/shop/ssh/key", f"{PATH}/allowed_pipelines"),
     *(f"{PATH}2/{FOLDER}/env/token", f"{PATH}/{FOLDER}2/env/token", f"{PATH}/x/{FOLDER}/env/token"),
-    *("/buildkite/mayfly/agent-token", "/mayfly/acme/queues/linux/secrets/path", "/x"),
+    *("/buildkite/mayfly/agent-token", "/mayfly/acme/queues/linux/pool/hot", "/x"),
 ]
 
 
@@ -68,6 +68,22 @@ def test_owners_of_a_folder_write_it_and_read_nothing(name: str) -> None:
     assert all(may(of_folder(), action, name) for action in WRITES)
     assert not any(may(of_folder(), action, name) for action in READS)
     assert not may(of_folder(), "ssm:GetParametersByPath", OWN)
+
+
+PLACE = (
+    "/mayfly-infra/acme/queues/linux",
+    *(f"/mayfly/acme/queues/linux/{n}" for n in ("secrets/path", "ssh/known-hosts", "ssh/over-443")),
+    f"{OWN}/ssh/key.pub",
+)
+
+
+def test_owners_see_where_secrets_lie_and_public_halves(full_queue: Resources) -> None:
+    for statements in (of_folder(ControlStack="acme"), of_queue(full_queue)):
+        for name in PLACE:
+            assert may(statements, "ssm:GetParameters", name), name
+            assert not may(statements, "ssm:GetParameterHistory", name)
+        assert not may(statements, "ssm:GetParameters", "/mayfly/acme/queues/linux/secrets/pathx")
+    assert not may(of_folder(), "ssm:GetParameters", f"{PATH}/shop/ssh/key.pub")
 
 
 def test_owners_of_a_folder_read_it_where_they_are_given_the_right() -> None:

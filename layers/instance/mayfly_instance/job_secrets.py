@@ -19,6 +19,7 @@ from mayfly_protocol.repository import same_repository
 from mayfly_protocol.slugs import GLOBAL
 
 KEY = "ssh/key"
+PUBLIC = "ssh/key.pub"
 REPOSITORY = "repository"
 _PROMISED = ("env", "ssh")
 _SHORTEST = 6
@@ -143,6 +144,8 @@ class _Folder:
             self.key = parameter
         elif name in (access.PIPELINES, access.TEAMS):
             self.lists[parameter.name] = parameter
+        elif name == PUBLIC:
+            pass  # for people: it tells them which deploy key at the provider is meant
         elif name == REPOSITORY:
             self.pin = parameter
         else:
