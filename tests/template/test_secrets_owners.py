@@ -72,7 +72,10 @@ def test_owners_of_a_folder_write_it_and_read_nothing(name: str) -> None:
 
 PLACE = (
     "/mayfly-infra/acme/queues/linux",
-    *(f"/mayfly/acme/queues/linux/{n}" for n in ("secrets/path", "ssh/known-hosts", "ssh/over-443")),
+    *(
+        f"/mayfly/acme/queues/linux/{n}"
+        for n in ("secrets/path", "ssh/known-hosts", "ssh/over-443")
+    ),
     f"{OWN}/ssh/key.pub",
 )
 
