@@ -40,13 +40,13 @@ CALLS = sorted({(page, words) for page in PAGES for words in documented(page)})
 
 def parsed(words: str) -> click.Context:
     name, *arguments = shlex.split(words)
-    if isinstance(group := mayfly.commands[name], click.Group):
-        rest, *arguments = arguments
-        return group.commands[rest].make_context(rest, arguments)
     # With the group as parent: click keeps the options of help that a command is first asked with.
-    return mayfly.commands[name].make_context(
-        name, arguments, mayfly.make_context("mayfly", [name])
-    )
+    parent = mayfly.make_context("mayfly", [name])
+    if isinstance(group := mayfly.commands[name], click.Group):
+        parent = group.make_context(name, arguments, parent)
+        rest, *arguments = arguments
+        return group.commands[rest].make_context(rest, arguments, parent)
+    return mayfly.commands[name].make_context(name, arguments, parent)
 
 
 def is_whole(words: str) -> bool:
