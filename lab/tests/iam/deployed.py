@@ -39,6 +39,7 @@ _QUEUE = {
 }
 _POLICIES = {
     "AWS::IAM::Role": ("AssumeRolePolicyDocument",),
+    "AWS::KMS::Key": ("KeyPolicy",),
     "AWS::IAM::ManagedPolicy": ("PolicyDocument",),
     "AWS::IAM::Policy": ("PolicyDocument",),
     "AWS::SQS::QueuePolicy": ("PolicyDocument",),
@@ -82,6 +83,32 @@ def policies() -> Iterator[Policy]:
     for resources in (control(), queue()):
         for name, resource in resources.items():
             yield from _of(name, resource)
+
+
+def of_options() -> Iterator[Policy]:
+    """Every policy of what the lab's run does not deploy: secrets, their owners, deploy roles."""
+    roles = f"arn:aws:iam::{ACCOUNT}:role"
+    path, key = "/vendors/buildkite/linux", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+    stored = _control_plane().published
+    gifts = {"SecretsPath": path, "JobRolePath": "/ci/linux/", "SecretsOwnersRead": "true"}
+    own = {
+        "SecretsKey": "own",
+        "SecretsKeyAdministrators": f"{roles}/administrator",
+        "SecretsOwners": f"{roles}/secrets-owner",
+    }
+    role = {"RoleName": "shop", "Policies": TOKEN_KEY, "Organization": "acme", "Pipeline": "shop"}
+    sandbox = {"SandboxRole": f"{roles}/mayfly/acme/sandbox/linux/jobs", "Queue": QUEUE}
+    owners = {"ControlStack": STACK, "SecretsPath": path, "Folder": "shop", "ReadSecrets": "true"}
+    for name, given in (
+        ("queue", _QUEUE | gifts | own),
+        ("queue", _QUEUE | gifts | {"SecretsKey": key}),
+        ("secrets-owners", owners),
+        ("target-account", role | {"TrustedBy": "oidc", "OidcQueueKey": QUEUE}),
+        ("target-account", role | {"TrustedBy": "queue"} | sandbox),
+    ):
+        template = read(ROOT / "stacks" / f"{name}.yaml")
+        for logical, each in Deployment(template, name, given, stored).resources.items():
+            yield from _of(logical, each)
 
 
 def actions(statement: Statement) -> list[str]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from iam.cases import Case
 from mayfly.iam.evaluation import Policies, Request
 from tests.security.case import Case as Sentence
+from tests.security.case import named
 from tests.security.cases.table import CASES
-from tests.security.principals import Principal, chained, principals
+from tests.security.principals import Principal, principals
 from tests.security.sweep import ADMINISTRATOR, request
 from tests.security.thing import Thing
 from tests.security.things import things
@@ -39,7 +40,7 @@ def swept() -> Iterator[Case]:
 
 
 def _of_sentence(case: Sentence) -> Case:
-    principal = chained() if case.who == "chained" else principals()[case.who]
+    principal = named(case.who)
     asked = request(principal, case.thing, case.action, case.supplied)
     if case.boundary is None:
         return _case(case.sentence, principal, case.thing, asked, case.attached)

@@ -14,6 +14,9 @@ from mayfly.iam.evaluation import Statement
 
 TABLE = "arn:aws:dynamodb:eu-west-1:123456789012:table/acme-fleet"
 INSTANCE = "arn:aws:ec2:eu-west-1:123456789012:instance/*"
+ISSUER = "condition key agent.buildkite.com:"
+"""Keys of an issuer of tokens begin with its address (IAM user guide, "Available keys for AWS OIDC
+federation"), so the service authorization reference cannot name them."""
 VOID: list[tuple[str, dict[str, Any], str]] = [
     ("ec2:RunInstancez", {}, "there is no action ec2:RunInstancez"),
     ("sqz:SendMessage", {}, "there is no action sqz:SendMessage"),
@@ -80,12 +83,13 @@ def test_a_void_statement_is_found(
 
 
 def test_no_statement_of_a_deployed_policy_is_void(simulator: Simulator, tell: Tell) -> None:
-    policies = list(deployed.policies())
+    policies = [*deployed.policies(), *deployed.of_options()]
     found = [
         f"{policy.name}, {statement.get('Sid')}: {each}"
         for policy in policies
         for statement in policy.statements
         for each in findings(statement, simulator)
+        if ISSUER not in each
     ]
     assert not found, "\n".join(found)
     number = sum(len(policy.statements) for policy in policies)
