@@ -23,6 +23,7 @@ class FakeClock(Clock):
     """Time that passes only in `sleep`, which also runs the events that fall due."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.passed = 0.0
         self._events: list[tuple[float, Callable[[], object]]] = []
 
