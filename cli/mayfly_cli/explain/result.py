@@ -157,7 +157,7 @@ def explain_left(left: LeftAlone, view: QueueView, now: datetime) -> JobExplaine
         job=job_left(left, view.queue, now),
         place=0,
         of=0,
-        runnable_at=left.why.since,
+        runnable_at=left.waits_since,
         reserved_until=None,
         steps=(),
         reason=left.why.text,

@@ -97,8 +97,8 @@ def _of_queue(view: QueueView, now: datetime) -> Iterator[Job]:
 def job_left(left: LeftAlone, queue: str, now: datetime) -> Job:
     """A job that the queue leaves alone."""
     return Job(
-        left.job, left.pipeline, left.build, left.step, queue, LEFT_ALONE, left.why.since,
-        now - left.why.since, 0, None, left.why,
+        left.job, left.pipeline, left.build, left.step, queue, LEFT_ALONE, left.waits_since,
+        max(now - left.waits_since, timedelta()), 0, None, left.why,
     )  # fmt: skip
 
 

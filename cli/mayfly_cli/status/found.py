@@ -54,6 +54,8 @@ class QueueStatus:
     """How long the oldest waiting job has waited."""
     waits: Percentiles | None
     """Of jobs that began today, at most the latest 500; None without any."""
+    held: int
+    """Jobs, of the waiting ones, that a queue holds because its parameter `paused` is true."""
     left_alone: int
     """Jobs whose rules the queue does not meet."""
     reasons: tuple[Why, ...]
@@ -104,6 +106,7 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
     known = claims_once(view.claims, begun)
     waiting = [claim for claim in known if claim.state.traits.waits]
     number, oldest = _waiting(waiting, known, view.standings)
+    reasons = reasons_of(view, now)
     target = next((each.hot for each in view.standings if each.hot is not None), None)
     held = view.config.stopped.target(now) if view.config is not None else Target(0)
     supply = [each.state.traits.supply for each in view.instances]
@@ -126,8 +129,9 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
         waiting=number,
         oldest=None if oldest is None else max(now - oldest, timedelta()),
         waits=percentiles(recent),
-        left_alone=sum(each.left_total for each in view.standings),
-        reasons=reasons_of(view, now),
+        held=number if any(each.code is Code.PAUSED for each in reasons) else 0,
+        left_alone=sum(each.left_total - each.held for each in view.standings),
+        reasons=reasons,
         problems=view.record.problems,
         active=view.record.active,
     )
@@ -146,8 +150,8 @@ def _waiting(
     for said in standings:
         gone = [c for c in moved if c.runnable_at <= said.at < _waited_until(c)]
         left = said.waiting - len(gone)
-        held = [job.why.since for job in said.left if job.why.code is Code.PAUSED]
-        numbers.append(left + (said.left_total if len(held) == len(said.left) else len(held)))
+        held = [job.waits_since for job in said.left if job.why.code is Code.PAUSED]
+        numbers.append(left + max(said.held, len(held)))
         times.extend(held)
         others = said.oldest not in {claim.runnable_at for claim in gone}
         if said.oldest is not None and left > 0 and others:

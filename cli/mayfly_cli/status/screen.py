@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from mayfly.config.problem import printable
 from mayfly.records.standing import Target
+from mayfly.records.why import Code
 from mayfly_cli.operations.reasons import mood, remedy, title
 from mayfly_cli.operations.screen import (
     Block,
@@ -39,6 +40,7 @@ def document(status: StackStatus) -> Document:
     found.append(table(heads, [_row(each, status, stopped=stopped) for each in status.queues]))
     if len(status.queues) == 1:
         found += _pools(status.queues[0], status)
+        found += _held(status.queues[0])
     wrong = [block for each in status.queues for block in _wrong(each, status)]
     return (*found, *((line(""), *wrong) if wrong else ()))
 
@@ -98,6 +100,15 @@ def _pools(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
             later = "no change is due" if changes is None else _next(changes, status)
             because = f'because of "{target.reason}"' if target.reason != DEFAULT else "by default"
             yield line(f"{name} {number}/{target.value} {because}; {later}")
+
+
+def _held(queue: QueueStatus) -> Iterator[Block]:
+    """How many jobs a queue holds that its operators have paused."""
+    if any(each.code is Code.PAUSED for each in queue.reasons):
+        oldest = "" if queue.oldest is None else f", the oldest one for {lasted(queue.oldest)}"
+        held = count(queue.held, "job") if queue.held else "no job"
+        yield line(Span("PAUSED", Mood.NOTICE), f" holds {held}{oldest}")
+        yield Hint(f"mayfly resume {queue.queue}")
 
 
 def _next(changes: datetime, status: StackStatus) -> str:

@@ -34,7 +34,7 @@ from mayfly.reap.words import (
 from mayfly.records.brakes import failed_boot
 from mayfly.records.changes import Change, Drop, FreeSlots, Save
 from mayfly.records.lost import BY_EC2, lost
-from mayfly.records.model import Instance, Stray, move_claim, move_instance, saved
+from mayfly.records.model import Claim, Instance, Stray, move_claim, move_instance, saved
 from mayfly.records.states import (
     Allowance,
     ClaimState,
@@ -206,9 +206,7 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
     claim = view.running.get(instance.key)
     if claim is not None:
         is_over = instance.state is _S.DONE or (bool(said) and not says_failed(instance, view))
-        text = f"the instance ended: {reason}"
-        finished = move_claim(claim, ClaimState.FINISHED, now, text)
-        changes.append(Save(finished if is_over else lost(claim, gone, now)))
+        changes.append(Save(_over(claim, reason, now) if is_over else lost(claim, gone, now)))
     closing = WriteRecords(tuple(changes), reason)
     if owing:
         words = words_of_closed(saved(gone), view)
@@ -217,6 +215,11 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
     # leave the rows.
     clearing = ClearMailbox(instance, f"instance {instance.instance_id} is gone")
     return Steps((clearing, closing), closes=True, counts=counts)
+
+
+def _over(claim: Claim, reason: str, now: datetime) -> Claim:
+    """The claim of a job that ended with its agent, before its instance."""
+    return move_claim(claim, ClaimState.FINISHED, now, f"the instance ended: {reason}")
 
 
 def _advance(
