@@ -188,8 +188,8 @@ def _paths(view: StackView, parameters: Mapping[str, Stored] | Unknown) -> Itera
         yield unknown("parameters", parameters.reason)
         return
     queues = [each.queue for each in view.queues]
-    lines = list(unknown_paths(view.stack, parameters, queues))
-    for each in lines:
-        yield wrong("parameters", printable(each, 300))
-    if not lines:
+    strange = list(unknown_paths(view.stack, parameters, queues))
+    for each in strange:
+        yield wrong("parameters", each.detail, each.removal)
+    if not strange:
         yield ok("parameters", f"{count(len(parameters), 'parameter')}, each of a known queue")

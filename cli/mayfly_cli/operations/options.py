@@ -11,7 +11,7 @@ import click
 
 from mayfly_cli.operations.completion import queues
 from mayfly_cli.operations.shared import Shared
-from mayfly_cli.parameter_types import QUEUE_KEY, STACK_NAME
+from mayfly_cli.parameter_types import QUEUE_KEY, QUEUE_OR_NAME, STACK_NAME
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -21,6 +21,9 @@ _PART = re.compile("([0-9]{1,9})([smhd])")
 _LONGEST_SHOWN = 40
 
 one_queue = click.argument("queue", type=QUEUE_KEY, shell_complete=queues)
+queue_or_name = click.argument(
+    "place", metavar="QUEUE|PATH", type=QUEUE_OR_NAME, shell_complete=queues
+)
 any_queue = click.argument("queue", type=QUEUE_KEY, required=False, shell_complete=queues)
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mayfly.config.problem import printable
+from mayfly.config.writers import removal
 from mayfly.records.model import QueueRecord
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.parameter_names import NAMES, below_queue, described, known
 from mayfly_cli.operations.queues import queues_named
-from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
+from mayfly_cli.operations.screen import Document, Hint, Mood, Span, columns, line, table
 from mayfly_cli.operations.tuning import LONGEST, Stored
 from mayfly_cli.operations.words import at
 
@@ -65,6 +66,11 @@ class Settings:
         if len(self.settings) == 1:
             (only,) = self.settings
             value = () if only.value is None else (line("value    ", only.value),)
+            if not only.meaning:
+                return (
+                    *found,
+                    Hint(removal(f"/mayfly/{self.stack}/queues/{self.queue}/{only.name}")),
+                )
             found += (line(""), line("meaning  ", only.meaning), line("allowed  ", only.allowed))
             found += value
         return found
@@ -79,8 +85,9 @@ def listing(connection: Connection, queue: str, name: str | None) -> Settings:
     (record,) = queues_named(connection.records, queue)
     if name is not None:
         name = below_queue(name, connection.parameters.path(queue, ""))
-        described(name)
     stored = connection.parameters.of_queue(queue)
+    if name is not None and name not in stored:
+        described(name)
     return settings_of(connection.stack, record, stored, name, connection.clock())
 
 
