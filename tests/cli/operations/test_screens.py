@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import replace
@@ -22,13 +23,16 @@ from mayfly.records.standing import Standing, Target
 from mayfly_cli.listings.jobs import jobs_of
 from mayfly_cli.operations.json_form import text_of
 from mayfly_cli.operations.reading import StackView
+from mayfly_cli.operations.rendering import console, write
+from mayfly_cli.operations.screen import Document, Hint, Line, Table, columns, line, table
+from mayfly_cli.operations.screen import text_of as cell_text
 from mayfly_cli.status.result import status_of
 from tests.cli.operations.generate_docs import DOCUMENTS
 from tests.cli.operations.samples import WAITING, begun, deploy, results, sample, shown
 from tests.unit.builders import NOW, ago, later
 
 GOLDEN = Path(__file__).parent / "golden"
-WIDTHS = (40, 80, 100, 200)
+WIDTHS = (40, 60, 80, 100, 200)
 NAMES = sorted(results())
 WEEKDAYS = 'hot 3/10 because of "Mon-Fri 08:00-18:00 Europe/Berlin"; next change at 17:00\n'
 
@@ -53,7 +57,56 @@ def test_the_screen_is_as_it_was_looked_at(name: str, width: int) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_line_but_a_command_to_paste_is_wider_than_the_screen(name: str, width: int) -> None:
     for line in shown(results()[name], width).splitlines():
-        assert cell_len(line) <= width or line.lstrip().startswith("-> ")
+        is_one_word = len(line.split()) == 1
+        assert cell_len(line) <= width or is_one_word or line.lstrip().startswith("-> ")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_word_is_cut_or_broken(name: str, width: int) -> None:
+    made = results()[name]
+    lacking = words_of(made.document()) - set(shown(made, width).split())
+    assert lacking == set()
+
+
+def words_of(document: Document) -> set[str]:
+    """The words of every cell and hint; `-` stands for nothing."""
+    texts = []
+    for block in document:
+        match block:
+            case Line(cells):
+                texts.append("".join(map(cell_text, cells)))
+            case Hint(text):
+                texts.append(text)
+            case Table(_, rows):
+                texts += [cell_text(cell) for row in rows for cell in row]
+    return {word for text in texts for word in text.split()} - {"-"}
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_cell_whose_words_do_not_fit_beside_the_others_is_below_its_row(width: int) -> None:
+    long = "arn:aws:iam::123456789012:role/x"
+    rows = (("one", "1", "short words fit"), ("two", "2", f"see {long} for it"))
+    stream = io.StringIO()
+    write((table(columns("NAME", ">N", "WHY"), rows),), console(stream, width))
+    shown_there = f"two   2  see {long}" if width > 40 else f"two   2\n    see {long}"
+    assert shown_there in stream.getvalue()
+    assert "one   1  short words fit\n" in stream.getvalue()
+
+
+def test_a_word_that_is_longer_than_the_screen_stands_whole_on_a_line_of_its_own() -> None:
+    stream = io.StringIO()
+    write((line(f"read {'y' * 90} first"),), console(stream, 40))
+    assert stream.getvalue() == f"read\n  {'y' * 90}\n  first\n"
+
+
+def test_a_long_name_has_several_lines() -> None:
+    stream = io.StringIO()
+    name = 'app #812 "Integration tests of the large suite"'
+    write((table(columns("JOB", "WHY"), [(name, "a reason")]),), console(stream, 80))
+    first, second = stream.getvalue().splitlines()[1:]
+    assert first == 'app #812 "Integration tests of    a reason'
+    assert second == 'the large suite"'
 
 
 @pytest.mark.parametrize("name", NAMES)
