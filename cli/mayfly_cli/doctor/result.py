@@ -21,9 +21,10 @@ from mayfly_cli.doctor.deployment import (
 from mayfly_cli.doctor.screen import document
 from mayfly_cli.doctor.survey import Survey
 from mayfly_cli.findings import Finding, Unknown, Verdict, ok, unknown, warning, wrong
+from mayfly_cli.operations.mending import mends
 from mayfly_cli.operations.reading import QueueView, StackView
 from mayfly_cli.operations.screen import Document
-from mayfly_cli.operations.tuning import Stored
+from mayfly_cli.operations.tuning import LONGEST, Stored
 from mayfly_cli.operations.words import at, count
 from mayfly_cli.status.found import buildkite_word
 
@@ -60,13 +61,16 @@ class Health:
         return document(self.findings, self.queues, self.not_looked_at)
 
 
-def health(view: StackView, strays: Sequence[Stray], survey: Survey) -> Health:
-    """All findings."""
+def health(
+    view: StackView, strays: Sequence[Stray], survey: Survey, queues_of_stack: Sequence[str] = ()
+) -> Health:
+    """All findings about the view's queues; the stack may have more queues than these."""
+    names = queues_of_stack or [each.queue for each in view.queues]
     whole = [
         *_dispatch(view),
         *_alarms(survey.alarms),
         _strays(strays),
-        *_paths(view, survey.parameters),
+        *_paths(view.stack, names, survey.parameters),
         *of_control(view.stack, survey),
     ]
     queues = [
@@ -145,10 +149,9 @@ def _queue(view: QueueView, now: datetime) -> Iterator[Finding]:
         yield warning("stack", "it is gone; its last instances end")
         return
     for each in view.record.problems:
-        name = each.split()[0].rstrip(":")
-        yield wrong(subject, printable(each, 300), f"mayfly get {view.queue} {name}")
+        yield wrong(subject, printable(each, LONGEST), "\n".join(mends(view.queue, each)))
     for each in view.record.warnings:
-        yield warning(subject, printable(each, 300))
+        yield warning(subject, printable(each, LONGEST))
     if view.config is not None and not view.record.problems:
         yield ok(subject, "in force")
     for why in view.reasons:
@@ -183,12 +186,13 @@ def _strays(strays: Sequence[Stray]) -> Finding:
     return warning("strays", f"{count(len(strays), 'instance')} without a record: {names}")
 
 
-def _paths(view: StackView, parameters: Mapping[str, Stored] | Unknown) -> Iterator[Finding]:
+def _paths(
+    stack: str, queues: Sequence[str], parameters: Mapping[str, Stored] | Unknown
+) -> Iterator[Finding]:
     if isinstance(parameters, Unknown):
         yield unknown("parameters", parameters.reason)
         return
-    queues = [each.queue for each in view.queues]
-    strange = list(unknown_paths(view.stack, parameters, queues))
+    strange = list(unknown_paths(stack, parameters, queues))
     for each in strange:
         yield wrong("parameters", each.detail, each.removal)
     if not strange:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mayfly_cli.command_line import IN_PLACE_OF_ARGUMENT
 from mayfly_cli.operations.completion import queues
 from mayfly_cli.operations.shared import Shared
 from mayfly_cli.parameter_types import QUEUE_KEY, QUEUE_OR_NAME, STACK_NAME
@@ -20,11 +21,43 @@ _DIGITS = re.compile("[0-9]{1,9}")
 _PART = re.compile("([0-9]{1,9})([smhd])")
 _LONGEST_SHOWN = 40
 
-one_queue = click.argument("queue", type=QUEUE_KEY, shell_complete=queues)
-queue_or_name = click.argument(
-    "place", metavar="QUEUE|PATH", type=QUEUE_OR_NAME, shell_complete=queues
-)
-any_queue = click.argument("queue", type=QUEUE_KEY, required=False, shell_complete=queues)
+
+def a_queue(
+    meaning: str, *, required: bool = True, default: str | None = None
+) -> Callable[[Function], Function]:
+    """The argument QUEUE, which may be given as --queue, too: the argument `queue`."""
+    argument = click.argument(
+        "queue",
+        type=QUEUE_KEY,
+        required=required and default is None,
+        default=default,
+        shell_complete=queues,
+    )
+    return lambda function: argument(queue_option(meaning)(function))
+
+
+def queue_option(meaning: str) -> Callable[[Function], Function]:
+    """The option --queue, which stands for the command's first argument. See `Command`."""
+    return click.option(
+        *("--queue", IN_PLACE_OF_ARGUMENT),
+        metavar="QUEUE",
+        type=QUEUE_KEY,
+        expose_value=False,
+        shell_complete=queues,
+        help=f"{meaning} May stand in place of the argument.",
+    )
+
+
+one_queue = a_queue("The queue.")
+any_queue = a_queue("The queue; without it, all queues.", required=False)
+
+
+def queue_or_name(function: Function) -> Function:
+    """The argument QUEUE|PATH, or --queue: the argument `place`."""
+    argument = click.argument(
+        "place", metavar="QUEUE|PATH", type=QUEUE_OR_NAME, shell_complete=queues
+    )
+    return argument(queue_option("The queue.")(function))
 
 
 class Duration(click.ParamType[timedelta]):

@@ -102,7 +102,7 @@ def _wrapped(text: Text, width: int, first: int, rest: int) -> Iterator[Text]:
 
 
 def _breaks(text: str, width: int) -> list[int]:
-    """Where lines of at most `width` columns begin, but for the first one; rich would fold words."""
+    """Where lines of at most `width` columns begin, but for the first; rich would fold words."""
     found = []
     used = cell_len(text) - cell_len(text.lstrip())
     for word in _WORD.finditer(text):

@@ -74,7 +74,7 @@ class Changed:
     def _shown(self, value: str | None) -> str:
         if value is None:
             return f"(default {self.default})" if self.default else "(removed)"
-        return printable(value, 400)
+        return printable(value, LONGEST)
 
 
 def change(
@@ -171,7 +171,8 @@ def _awaited(
             note = "written, but the queue has been deleted meanwhile: nothing reads the parameter"
             return replace(shown, in_force=False, note=note)
         took = (connection.clock() - begun).total_seconds()
-        if record.config == expected:
+        left = shown.new is None and any(each.startswith(shown.name) for each in record.problems)
+        if record.config == expected and not left:
             return replace(shown, in_force=True, after_seconds=round(took, 1))
         told = [
             each for each in record.problems if each.startswith(shown.name) and each not in before

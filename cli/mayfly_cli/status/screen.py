@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from mayfly.config.problem import printable
 from mayfly.records.standing import Target
 from mayfly.records.why import Code
+from mayfly_cli.operations.mending import bad_value
 from mayfly_cli.operations.reasons import mood, remedy, title
 from mayfly_cli.operations.screen import (
     Block,
@@ -151,8 +151,7 @@ def _in_force(queue: QueueStatus, status: StackStatus) -> Iterator[str]:
 def _wrong(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
     """What needs a person, below the table."""
     for problem in queue.problems:
-        yield line(queue.queue, "  ", Span("BAD VALUE", Mood.BAD), f" {printable(problem, 400)}")
-        yield Hint(f"mayfly get {queue.queue} {problem.split()[0].rstrip(':')}")
+        yield from bad_value(queue.queue, problem)
     for each in queue.reasons:
         if each.code.needs_person:
             since = f" (since {at(each.since, status.now)})"

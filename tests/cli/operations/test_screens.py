@@ -56,9 +56,9 @@ def test_the_screen_is_as_it_was_looked_at(name: str, width: int) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_line_but_a_command_to_paste_is_wider_than_the_screen(name: str, width: int) -> None:
-    for line in shown(results()[name], width).splitlines():
-        is_one_word = len(line.split()) == 1
-        assert cell_len(line) <= width or is_one_word or line.lstrip().startswith("-> ")
+    for each in shown(results()[name], width).splitlines():
+        is_one_word = len(each.split()) == 1
+        assert cell_len(each) <= width or is_one_word or each.lstrip().startswith("-> ")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
