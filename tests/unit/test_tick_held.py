@@ -28,7 +28,8 @@ def told(outcome: Outcome) -> list[str]:
 def test_a_queue_at_its_limit_of_instances_says_so() -> None:
     world = wanting("job-1", "job-2", "job-3", **{"limits/max-instances": "2"})
     world.provision()
-    line = f"queue {QUEUE} has all of its 2 instances [limits/max-instances = 2]; 1 job waits"
+    limit = "which is its limit [limits/max-instances = 2]"
+    line = f"queue {QUEUE} has 2 instances, {limit}; 1 job waits"
     assert told(world.provision()) == [line]
 
 

@@ -117,7 +117,7 @@ def _dispatch(view: StackView) -> Iterator[Finding]:
         yield unknown("token", f"only dispatch asks Buildkite, and {word.reason}")
         return
     until = at(lease.until, view.now, seconds=True)
-    yield ok("lease", f"dispatch runs: it holds its lease until {until} (holder {lease.fence})")
+    yield ok("lease", f"the function dispatch runs, and holds its lease until {until}")
     if word.token == "good":  # noqa: S105 - a verdict
         listed = "" if word.listed_at is None else f", last list {at(word.listed_at, view.now)}"
         yield ok("token", f"Buildkite takes the agent token{listed}")
@@ -136,11 +136,12 @@ def _alarms(alarms: Sequence[Mapping[str, Any]] | Unknown) -> Iterator[Finding]:
     for each in ringing:
         yield wrong(each["AlarmName"], printable(each.get("StateReason", ""), 300))
     if not ringing:
-        yield ok("alarms", f"none of {len(alarms)} is on")
+        yield ok("alarms", f"none of {count(len(alarms), 'alarm')} is in ALARM")
     if not letters:
         yield unknown("dead letters", "the stack has no alarm DeadLettersWaiting")
     elif not any(each in ringing for each in letters):
-        yield ok("dead letters", f"none: {letters[0]['AlarmName']} is {letters[0]['StateValue']}")
+        detail = f"no event was given up: {letters[0]['AlarmName']} is {letters[0]['StateValue']}"
+        yield ok("dead letters", detail)
 
 
 def _queue(view: QueueView, now: datetime) -> Iterator[Finding]:
@@ -168,22 +169,26 @@ def _instances(view: QueueView, now: datetime) -> Iterator[Finding]:
     old = [i for i in view.instances if i.spec != view.record.spec and i.job is None]
     number, spec = count(len(view.instances), "instance"), view.record.spec
     if old:
-        detail = f"{len(old)} of {number} idle with an older spec than {spec}, being replaced"
+        detail = (
+            f"{len(old)} of {number} without a job are of an earlier configuration, and are being"
+            f" replaced (now {spec})"
+        )
         yield warning("spec", detail)
     else:
-        yield ok("spec", f"{spec}, {number}")
+        yield ok("spec", f"{number} of the current configuration ({spec})")
     roles = view.record.roles
     if roles is None:
         yield unknown("roles", "provision has not read the queue's roles yet")
     elif not roles.refused:
-        yield ok("roles", f"instances may have them, as read from IAM at {at(roles.at, now)}")
+        yield ok("roles", f"allowed, as IAM had them at {at(roles.at, now)}")
 
 
 def _strays(strays: Sequence[Stray]) -> Finding:
     if not strays:
-        return ok("strays", "no instance without a record")
+        return ok("strays", "Mayfly has a record of each instance")
     names = ", ".join(each.instance_id for each in strays[:5])
-    return warning("strays", f"{count(len(strays), 'instance')} without a record: {names}")
+    detail = f"{count(len(strays), 'instance')} of which Mayfly has no record: {names}"
+    return warning("strays", detail, "docs/operating.md#when-something-fails")
 
 
 def _paths(

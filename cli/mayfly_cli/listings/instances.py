@@ -60,7 +60,7 @@ class Instances:
         heads = columns("INSTANCE", "QUEUE", "STATE", ">SINCE", "TYPE", "JOB OR REASON")
         rows = [
             (
-                each.instance or each.slot[-14:],
+                each.instance or "(no id yet)",
                 each.queue,
                 each.state,
                 lasted(self.now - each.since),

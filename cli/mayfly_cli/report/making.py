@@ -153,8 +153,8 @@ def _missing_changes(read: Read[ParameterChange], now: datetime) -> Iterator[str
 
 def _untold(queues: Iterable[QueueHours]) -> Iterator[str]:
     """What no record tells."""
-    yield "Jobs without a record, which are those of rules not met and those beyond the look-ahead."
-    yield "Changes of parameters before Mayfly recorded any: the target of then is that after them."
+    yield "Jobs that no queue took, as their rules were not met or too many jobs were before them."
+    yield "Changes of parameters before Mayfly recorded any: the target is the one after them."
     every = list(queues)
     for what, lacking in (
         ("hot instances", [q.queue for q in every if any(h.hot is None for h in q.hours)]),

@@ -189,14 +189,12 @@ def recycle(queue: str, **options: Any) -> int:
     """Replace a queue's idle instances, a few at a time.
 
     The command sets launch/generation to the time, which replaces instances as a new image would:
-    jobs run on, and older instances take jobs only while no newer one is ready.
+    jobs run on, and older instances take jobs only while no newer one is ready. It says how many
+    instances are replaced, about how long that takes, and what the boots cost.
     """
-    from mayfly_cli.settings.changing import change
+    from mayfly_cli.settings.recycling import recycle as replace_all
 
-    return answer(
-        lambda it: change(it, queue, "launch/generation", f"{it.clock():%Y-%m-%dT%H:%M:%SZ}"),
-        options,
-    )
+    return answer(lambda it: replace_all(it, queue), options)
 
 
 CHANGING = (set_, unset, pool, pause, resume, drain, recycle)

@@ -93,7 +93,7 @@ def pool(
             f"mayfly set {queue} {name} {size}"
         )
     launches = max(size - _supplied(view, stopped=stopped), 0)
-    price = _price(connection, view, stopped=stopped)
+    price = price_of(connection, view, stopped=stopped)
     made = change(connection, queue, name, value, was=None if present is None else present.value)
     return Pooled(
         change=made,
@@ -120,7 +120,8 @@ def _in_force(view: QueueView, now: datetime, *, stopped: bool) -> int:
     return (view.config.stopped if stopped else view.config.hot).value(now)
 
 
-def _price(connection: Connection, view: QueueView, *, stopped: bool) -> Price:
+def price_of(connection: Connection, view: QueueView, *, stopped: bool = False) -> Price:
+    """The price of an instance of the queue's pool, or of a stopped instance's volume."""
     prices = known_prices(connection.records)
     if stopped:
         return volume_price(gib_of(view, connection.stack), prices)

@@ -97,9 +97,13 @@ def _pools(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
     for name, number, target in _targets(queue):
         if target.reason and (name == "hot" or target.value or target.next_change):
             changes = target.next_change
-            later = "no change is due" if changes is None else _next(changes, status)
-            because = f'because of "{target.reason}"' if target.reason != DEFAULT else "by default"
-            yield line(f"{name} {number}/{target.value} {because}; {later}")
+            later = "no change is planned" if changes is None else _next(changes, status)
+            because = f"pool/{name} has this count"
+            if target.reason != DEFAULT:
+                because = f'the entry "{target.reason}" of pool/{name} is in force'
+            if name == "hot" and any(each.code is Code.PAUSED for each in queue.reasons):
+                because = "the queue is paused, and keeps none"
+            yield line(f"{name} {number} of {target.value}: {because}; {later}")
 
 
 def _held(queue: QueueStatus) -> Iterator[Block]:

@@ -34,7 +34,10 @@ from tests.unit.builders import NOW, ago, later
 GOLDEN = Path(__file__).parent / "golden"
 WIDTHS = (40, 60, 80, 100, 200)
 NAMES = sorted(results())
-WEEKDAYS = 'hot 3/10 because of "Mon-Fri 08:00-18:00 Europe/Berlin"; next change at 17:00\n'
+WEEKDAYS = (
+    'hot 3 of 10: the entry "Mon-Fri 08:00-18:00 Europe/Berlin" of pool/hot is in force; next'
+    " change at 17:00\n"
+)
 
 
 def golden(name: str, text: str) -> str:
@@ -123,8 +126,11 @@ def test_the_page_of_the_tool_is_current() -> None:
     ("target", "says"),
     [
         (Target(10, "Mon-Fri 08:00-18:00 Europe/Berlin", later(480)), WEEKDAYS),
-        (Target(3, "default", later(540)), "hot 3/3 by default; next change at 18:00\n"),
-        (Target(3, "default"), "hot 3/3 by default; no change is due\n"),
+        (
+            Target(3, "default", later(540)),
+            "hot 3 of 3: pool/hot has this count; next change at 18:00\n",
+        ),
+        (Target(3, "default"), "hot 3 of 3: pool/hot has this count; no change is planned\n"),
     ],
 )
 def test_the_status_of_one_queue_tells_why_its_pool_has_its_target(
@@ -132,7 +138,7 @@ def test_the_status_of_one_queue_tells_why_its_pool_has_its_target(
 ) -> None:
     said = Standing("default", "provision", NOW, hot=target)
     view = replace(sample().queues[0], standings=(said,))
-    assert says in shown(status_of(replace(sample(), queues=(view,)), {}), 100)
+    assert says in shown(status_of(replace(sample(), queues=(view,)), {}), 120)
     assert "next change at" not in shown(status_of(sample(), {}), 100)
 
 
@@ -169,10 +175,10 @@ def test_the_status_of_several_queues_has_each_entry_in_force_and_the_stopped_po
 @pytest.mark.parametrize(
     ("stopped", "says"),
     [
-        (Schedule(5), "stopped 2/5 by default; no change is due\n"),
+        (Schedule(5), "stopped 2 of 5: pool/stopped has this count; no change is planned\n"),
         (
             parse_schedule("0; Mon-Fri 08:00-18:00 UTC = 4"),
-            'stopped 2/4 because of "Mon-Fri 08:00-18:00 UT',
+            'stopped 2 of 4: the entry "Mon-Fri 08:00-18:00 UTC',
         ),
         (Schedule(0), None),
     ],
@@ -184,7 +190,7 @@ def test_the_status_of_one_queue_tells_why_its_stopped_pool_has_its_target(
     assert gpu.config is not None
     view = replace(gpu, config=replace(gpu.config, stopped=stopped))
     text = shown(status_of(replace(sample(), queues=(view,)), {}), 100)
-    assert (says or "hot 0/2 because of") in text
+    assert (says or "hot 0 of 2: the entry") in text
     assert ("\nstopped " in text) is (says is not None)
 
 
