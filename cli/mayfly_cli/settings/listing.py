@@ -11,7 +11,7 @@ from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.mending import bad_value, name_of
 from mayfly_cli.operations.parameter_names import NAMES, below_queue, described, known
 from mayfly_cli.operations.queues import queues_named
-from mayfly_cli.operations.screen import Document, Hint, Mood, Span, columns, line, table
+from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
 from mayfly_cli.operations.tuning import LONGEST, Stored
 from mayfly_cli.operations.words import at
 
