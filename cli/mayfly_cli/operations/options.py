@@ -26,13 +26,11 @@ def a_queue(
     meaning: str, *, required: bool = True, default: str | None = None
 ) -> Callable[[Function], Function]:
     """The argument QUEUE, which may be given as --queue, too: the argument `queue`."""
-    argument = click.argument(
-        "queue",
-        type=QUEUE_KEY,
-        required=required and default is None,
-        default=default,
-        shell_complete=queues,
+    # click takes an argument with `default=None` for one that has a default.
+    given: dict[str, Any] = (
+        {"required": required} if default is None else {"required": False, "default": default}
     )
+    argument = click.argument("queue", type=QUEUE_KEY, shell_complete=queues, **given)
     return lambda function: argument(queue_option(meaning)(function))
 
 

@@ -184,7 +184,7 @@ def test_a_repetition_changes_nothing(in_moto: StackInMoto) -> None:
 def test_get_shows_a_long_value_whole(in_moto: StackInMoto) -> None:
     types = ",".join(f"c{number}i.large" for number in range(1, 20))
     in_moto.put("launch/instance-types", types)
-    assert f"\n{types}\n" in in_moto.run("get", "deploy").out
+    assert f"\n    {types}\n" in in_moto.run("get", "deploy").out
     pairs = (
         "key-a=value-a, key-b=value-b, key-c=value-c, key-d=value-d, key-e=value-e, key-f=value-f"
     )
@@ -203,7 +203,7 @@ def test_a_name_that_mayfly_does_not_know_can_be_read_and_deleted_and_not_set(
     assert "-> mayfly set deploy limits/max-instances VALUE\n" in shown.out
     assert in_moto.run("set", "deploy", "limits/max-instnaces", "5").status == 2
     ended = in_moto.run("unset", "deploy", "limits/max-instnaces")
-    assert ended.out.startswith("deploy  limits/max-instnaces  4 -> (deleted)  in force after ")
+    assert ended.out.startswith("deploy  limits/max-instnaces  4 -> (removed)  in force after ")
     assert in_moto.row().problems == ()
     assert in_moto.run("unset", "deploy", "limits/max-instnaces").status == 2
 
