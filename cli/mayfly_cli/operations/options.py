@@ -128,14 +128,17 @@ def watched(function: Function) -> Function:
     return of_stack(option(function))
 
 
-def since(default: str) -> Callable[[Function], Function]:
+def since(
+    default: str,
+    help: str = "How far back to look.",  # noqa: A002 - as click names it
+) -> Callable[[Function], Function]:
     """The option --since: how far back to read, as the argument `lasting`."""
     return click.option(
         *("--since", "lasting"),
         metavar="TIME",
         type=Duration(),
         default=default,
-        help="How far back to look.",
+        help=help,
     )
 
 

@@ -10,6 +10,7 @@ from mayfly.records.audit import ParameterChange
 from mayfly.records.model import Claim, Instance, Launch
 from mayfly.records.pages import Read
 from mayfly_cli.html_report.operators import Change, QueueHours
+from mayfly_cli.listings.failed import Ended
 from mayfly_cli.operations.reading import (
     QueueView,
     StackView,
@@ -98,7 +99,7 @@ def report_of(
         complete=not incomplete,
         volumes=changed.volumes,
     )
-    states = [queue_status(each.view, (), view.now) for each in every]
+    states = [queue_status(each.view, Ended(), view.now) for each in every]
     return OperatorReport(
         stack=view.stack,
         region=view.region,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mayfly.records.model import Claim, Lease
 from mayfly.records.standing import Standing, Target
 from mayfly.records.states import Supply
-from mayfly.records.why import Code, Why, why
+from mayfly.records.why import Code, Why, in_order, why
+from mayfly_cli.listings.failed import Ended
 from mayfly_cli.operations.reading import QueueView, claims_once
 from mayfly_cli.operations.waiting import Percentiles, percentiles
+from mayfly_cli.status.boots import failed_boots
+from mayfly_cli.status.failures import Failures, failures_of
 
 SILENT = timedelta(minutes=2)
 """After this time without a renewal of its lease, `dispatch` does not run."""
@@ -60,6 +63,8 @@ class QueueStatus:
     """Jobs whose rules the queue does not meet."""
     reasons: tuple[Why, ...]
     """What holds the queue back, the gravest first."""
+    failures: Failures
+    """Jobs that failed in the last hour by the policy, by Mayfly, or by the end of a machine."""
     problems: tuple[str, ...]
     """Values of parameters that are not in force."""
     active: bool
@@ -101,12 +106,12 @@ def buildkite_word(lease: Lease | None, now: datetime) -> BuildkiteWord:
     return BuildkiteWord("good", None, "", heard.listed_at)
 
 
-def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> QueueStatus:
-    """The status of one queue."""
-    known = claims_once(view.claims, begun)
+def queue_status(view: QueueView, ended: Ended, now: datetime) -> QueueStatus:
+    """The status of one queue, with what of it has ended lately."""
+    known = claims_once(view.claims, ended.claims)
     waiting = [claim for claim in known if claim.state.traits.waits]
     number, oldest = _waiting(waiting, known, view.standings)
-    reasons = reasons_of(view, now)
+    reasons = in_order((*reasons_of(view, now), *failed_boots(view, ended.instances)))
     target = next((each.hot for each in view.standings if each.hot is not None), None)
     held = view.config.stopped.target(now) if view.config is not None else Target(0)
     supply = [each.state.traits.supply for each in view.instances]
@@ -132,6 +137,7 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
         held=number if any(each.code is Code.PAUSED for each in reasons) else 0,
         left_alone=sum(each.left_total - each.held for each in view.standings),
         reasons=reasons,
+        failures=failures_of(view, ended, now),
         problems=view.record.problems,
         active=view.record.active,
     )

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from mayfly.dispatch.policy import in_short
+from mayfly.records.bounds import cut
 from mayfly.records.standing import Target
 from mayfly.records.why import Code
+from mayfly_cli.listings.failed import HOUR
+from mayfly_cli.listings.jobs import Job
 from mayfly_cli.operations.mending import bad_value
-from mayfly_cli.operations.reasons import mood, remedy, title
+from mayfly_cli.operations.reasons import mood, of_security_owners, remedy, title
 from mayfly_cli.operations.screen import (
     Block,
     Cell,
@@ -23,13 +27,15 @@ from mayfly_cli.operations.screen import (
 from mayfly_cli.operations.words import at, count, lasted
 from mayfly_cli.status.found import QueueStatus, StackStatus
 
+LONGEST = 240
+"""Bytes of a failed job's reason; `mayfly explain JOB` has all of it."""
 DEFAULT = "default"
 """The reason of a target that no entry of the schedule sets."""
 _WAITS = (">COMING", ">RUNNING", ">OF MAX", ">WAITING", ">OLDEST", ">P50/P99", "NOTE")
 
 
 def document(status: StackStatus) -> Document:
-    """A head line, a row for each queue, and what needs a person with what to do.
+    """A head line, a row for each queue, what needs a person with what to do, and failed jobs.
 
     Stopped instances have a column where a queue has such a pool. A single queue shows why its
     pools have their targets below its row, several ones in their notes.
@@ -41,7 +47,9 @@ def document(status: StackStatus) -> Document:
     if len(status.queues) == 1:
         found += _pools(status.queues[0], status)
         found += _held(status.queues[0])
-    wrong = [block for each in status.queues for block in _wrong(each, status)]
+    wrong = [
+        block for each in status.queues for block in (*_wrong(each, status), *_failed(each, status))
+    ]
     return (*found, *((line(""), *wrong) if wrong else ()))
 
 
@@ -162,6 +170,31 @@ def _wrong(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
             yield line(queue.queue, "  ", Span(title(each), Mood.BAD), f" {each.text}{since}")
             if todo := remedy(each, queue.queue, None):
                 yield Hint(todo)
+            if owned := of_security_owners(each, queue.queue):
+                yield Hint(owned)
+
+
+def _failed(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
+    """How many jobs failed lately, and the latest; of a single queue the ones before it, too."""
+    found = queue.failures
+    span = status.now - found.since
+    within = "hour" if span == HOUR else lasted(span)
+    for group in found.groups:
+        first, *others = group.latest
+        ago = lasted(status.now - first.since)
+        yield line(
+            *(queue.queue, "  ", Span(group.outcome.upper(), Mood.NOTICE)),
+            f" {count(group.jobs, 'job')} in the last {within}, the latest {ago} ago: ",
+            _failure(first),
+        )
+        for job in others if len(status.queues) == 1 else ():
+            yield line(f"{at(job.since, status.now, seconds=True)}  {_failure(job)}", indent=2)
+    if found.groups:
+        yield Hint(f"mayfly jobs {queue.queue} --failed")
+
+
+def _failure(job: Job) -> str:
+    return f"{job.title}: {cut(in_short(job.reason), LONGEST)}"
 
 
 def _seconds(seconds: float) -> str:

@@ -14,6 +14,7 @@ from mayfly.records.standing import Standing
 from mayfly.records.states import InstanceState
 from mayfly.records.why import Code, why
 from mayfly_cli.explain.result import explain_job
+from mayfly_cli.listings.failed import Ended
 from mayfly_cli.operations.reasons import remedy
 from mayfly_cli.status.found import queue_status
 from tests.cli.operations.conftest import StackInMoto
@@ -183,7 +184,7 @@ def test_jobs_that_a_paused_queue_leaves_alone_are_counted_as_waiting(
         for number, code in enumerate(codes)
     )
     said = Standing("deploy", "dispatch", NOW, left=left, left_total=total, held=held)
-    found = queue_status(replace(deploy(), claims=(), standings=(said,)), (), NOW)
+    found = queue_status(replace(deploy(), claims=(), standings=(said,)), Ended(), NOW)
     assert found.waiting == waiting
     assert (found.oldest is not None) is any(code is Code.PAUSED for code in codes)
     assert found.left_alone == total - held

@@ -20,6 +20,7 @@ from build.blocks import ROOT
 from mayfly.config.schedule import Schedule
 from mayfly.config.schedule_text import parse_schedule
 from mayfly.records.standing import Standing, Target
+from mayfly_cli.listings.failed import Ended
 from mayfly_cli.listings.jobs import jobs_of
 from mayfly_cli.operations.json_form import text_of
 from mayfly_cli.operations.reading import StackView
@@ -27,13 +28,14 @@ from mayfly_cli.operations.rendering import console, write
 from mayfly_cli.operations.screen import Document, Hint, Line, Table, columns, line, table
 from mayfly_cli.operations.screen import text_of as cell_text
 from mayfly_cli.status.result import status_of
+from tests.cli.operations.failures import all_results
 from tests.cli.operations.generate_docs import DOCUMENTS
-from tests.cli.operations.samples import WAITING, begun, deploy, results, sample, shown
+from tests.cli.operations.samples import WAITING, begun, deploy, sample, shown
 from tests.unit.builders import NOW, ago, later
 
 GOLDEN = Path(__file__).parent / "golden"
 WIDTHS = (40, 60, 80, 100, 200)
-NAMES = sorted(results())
+NAMES = sorted(all_results())
 WEEKDAYS = (
     'hot 3 of 10: the entry "Mon-Fri 08:00-18:00 Europe/Berlin" of pool/hot is in force; next'
     " change at 17:00\n"
@@ -52,14 +54,14 @@ def golden(name: str, text: str) -> str:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_screen_is_as_it_was_looked_at(name: str, width: int) -> None:
-    text = shown(results()[name], width)
+    text = shown(all_results()[name], width)
     assert text == golden(f"{name}-{width}.txt", text)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_line_but_a_command_to_paste_is_wider_than_the_screen(name: str, width: int) -> None:
-    for each in shown(results()[name], width).splitlines():
+    for each in shown(all_results()[name], width).splitlines():
         is_one_word = len(each.split()) == 1
         assert cell_len(each) <= width or is_one_word or each.lstrip().startswith("-> ")
 
@@ -67,7 +69,7 @@ def test_no_line_but_a_command_to_paste_is_wider_than_the_screen(name: str, widt
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_word_is_cut_or_broken(name: str, width: int) -> None:
-    made = results()[name]
+    made = all_results()[name]
     lacking = words_of(made.document()) - set(shown(made, width).split())
     assert lacking == set()
 
@@ -114,7 +116,7 @@ def test_a_long_name_has_several_lines() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_json_form_is_as_it_was_looked_at(name: str) -> None:
-    text = json.dumps(json.loads(text_of(results()[name])), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(json.loads(text_of(all_results()[name])), indent=1, ensure_ascii=False) + "\n"
     assert text == golden(f"{name}.json", text)
 
 
@@ -155,7 +157,9 @@ def test_a_job_that_has_begun_since_the_last_standing_is_not_counted_as_waiting(
     said: Standing, number: int, oldest: float | None
 ) -> None:
     view = replace(sample().queues[0], claims=(), standings=(said,))
-    found = status_of(replace(sample(), queues=(view,)), {"default": [begun(9, 0)]}).queues[0]
+    found = status_of(replace(sample(), queues=(view,)), {"default": Ended((begun(9, 0),))}).queues[
+        0
+    ]
     assert (found.waiting, found.oldest) == (
         number,
         None if oldest is None else timedelta(minutes=oldest),
@@ -196,7 +200,7 @@ def test_the_status_of_one_queue_tells_why_its_stopped_pool_has_its_target(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_json_is_one_line(name: str) -> None:
-    assert "\n" not in text_of(results()[name])
+    assert "\n" not in text_of(all_results()[name])
 
 
 def form(value: Any) -> Any:
@@ -207,7 +211,7 @@ def form(value: Any) -> Any:
 
 
 def test_the_names_in_the_json_of_status_stay() -> None:
-    queue = form(json.loads(text_of(results()["status"])))["queues"][0]
+    queue = form(json.loads(text_of(all_results()["status"])))["queues"][0]
     assert set(queue) >= {
         "queue", "hot", "hot_target", "stopped", "coming", "running", "live", "max_instances",
         "waiting", "oldest", "waits", "left_alone", "reasons", "problems",

@@ -17,6 +17,9 @@ LONGEST_FACT = 800
 what Buildkite's page and the claim's record take."""
 
 
+_NOT_TAKEN, _REMEDY = " does not take this job: ", ". Run it on another queue"
+
+
 @dataclass(frozen=True, slots=True)
 class Denial:
     """Why a job may not run on a queue, for its page on Buildkite."""
@@ -107,10 +110,16 @@ def _denial(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
     }
     seen = [f"{key} {_printable(text)}" for key in KEYS if (text := told.get(key))]
     return Denial(
-        f"Queue {config.queue} does not take this job: {why}. Run it on another queue, or ask "
+        f"Queue {config.queue}{_NOT_TAKEN}{why}{_REMEDY}, or ask "
         f"those who own the policy of {config.queue} to allow it. "
         f"The job: {', '.join(filter(None, [*seen, fork]))}."
     )
+
+
+def in_short(reason: str) -> str:
+    """Why the job of a denial's reason is denied; another reason as it is."""
+    found = reason.partition(_REMEDY)[0].partition(_NOT_TAKEN)[2]
+    return found or reason
 
 
 def _printable(text: str) -> str:

@@ -114,6 +114,13 @@ class Code(StrEnum):
         True,
         "Read the last words of the failed instance, and correct image, script or network.",
     )
+    BOOTS_FAILED = (
+        "boots-failed",
+        "The last boots of the queue failed, and none has succeeded since.",
+        True,
+        True,
+        "Read the last words of the failed instance, and correct image, script or network.",
+    )
     POOL_UNSTEADY = (
         "pool-unsteady",
         "Hot instances ended soon, without a job, several times in a row: the pool is not filled.",
