@@ -131,7 +131,7 @@ def unset(connection: Connection, place: str, name: str | None) -> Changed | Rem
         path = connection.parameters.path(place, name.strip("/"))
         if place not in queues and connection.parameters.at(path) is not None:
             raise UsageError(
-                f"the stack has no queue {place}, but {path} is there: mayfly unset {path}"
+                f"{_why_unread(connection, place)}, but {path} is there: mayfly unset {path}"
             )
         return change(connection, place, name, None)
     _alone(place, name)
@@ -167,6 +167,13 @@ def _to_paste(stored: Stored) -> str:
 def _alone(place: str, name: str | None) -> None:
     if name is not None:
         raise UsageError(f"{place} is a whole name, and nothing stands behind it: not {name}")
+
+
+def _why_unread(connection: Connection, queue: str) -> str:
+    """Why nothing reads the parameters of a queue that is not among the queues with a stack."""
+    if any(each.queue == queue for each in connection.records.queues()):
+        return f"queue {queue} is being deleted: its stack is gone"
+    return f"the stack has no queue {queue}"
 
 
 def _queues(connection: Connection) -> Sequence[str]:
