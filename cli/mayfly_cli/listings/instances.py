@@ -33,6 +33,8 @@ class Shown:
     """The job's name for a person; empty without a job."""
     reason: str
     """Why the instance is in its state."""
+    start_after: datetime | None = None
+    """When a stopped instance may be started again that EC2 did not start; None where now."""
 
     @property
     def kind(self) -> str:
@@ -65,7 +67,7 @@ class Instances:
                 each.state,
                 lasted(self.now - each.since),
                 each.kind or "-",
-                each.title or each.reason,
+                each.title or f"{each.reason}{_start(each, self.now)}",
             )
             for each in self.instances
         ]
@@ -81,6 +83,12 @@ def instances_of(view: StackView) -> Instances:
         for each in newest_first(queue.instances)
     ]
     return Instances(view.stack, view.now, tuple(shown))
+
+
+def _start(shown: Shown, now: datetime) -> str:
+    if shown.start_after is None or shown.start_after <= now:
+        return ""
+    return f", may be started again in {lasted(shown.start_after - now)}"
 
 
 def shown_of(instance: Instance, title: str) -> Shown:
@@ -99,4 +107,5 @@ def shown_of(instance: Instance, title: str) -> Shown:
         job=instance.job,
         title=title,
         reason=instance.reason,
+        start_after=instance.start_after,
     )

@@ -12,7 +12,7 @@ from mayfly.records.why import Code
 from mayfly_cli.listings.failed import HOUR
 from mayfly_cli.listings.jobs import Job
 from mayfly_cli.operations.mending import bad_value
-from mayfly_cli.operations.reasons import mood, of_security_owners, remedy, title
+from mayfly_cli.operations.reasons import mood, of_security_owners, remedy, title, told
 from mayfly_cli.operations.screen import (
     Block,
     Cell,
@@ -37,8 +37,9 @@ _WAITS = (">COMING", ">RUNNING", ">OF MAX", ">WAITING", ">OLDEST", ">P50/P99", "
 def document(status: StackStatus) -> Document:
     """A head line, a row for each queue, what needs a person with what to do, and failed jobs.
 
-    Stopped instances have a column where a queue has such a pool. A single queue shows why its
-    pools have their targets below its row, several ones in their notes.
+    Stopped instances have a column where a queue has such a pool. A single queue shows below its
+    row why its pools have their targets, and each of its reasons whole; several ones show in their
+    notes the targets in force and the gravest reason.
     """
     stopped = any(each.stopped or each.stopped_target for each in status.queues)
     heads = columns("QUEUE", ">HOT", *((">STOPPED",) if stopped else ()), *_WAITS)
@@ -139,6 +140,9 @@ def _note(queue: QueueStatus, status: StackStatus) -> Cell:
         return Span("BEING DELETED", Mood.NOTICE)
     several = len(status.queues) > 1
     by_the_clock = " · ".join(_in_force(queue, status)) if several else ""
+    if queue.reasons and not several:
+        titles = ", ".join(dict.fromkeys(title(each) for each in queue.reasons))
+        return Span(titles, mood(queue.reasons[0]))
     if queue.reasons:
         first = queue.reasons[0]
         more = f" (+{len(queue.reasons) - 1})" if len(queue.reasons) > 1 else ""
@@ -161,13 +165,12 @@ def _in_force(queue: QueueStatus, status: StackStatus) -> Iterator[str]:
 
 
 def _wrong(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
-    """What needs a person, below the table."""
+    """What needs a person, below the table; of a single queue, every reason."""
     for problem in queue.problems:
         yield from bad_value(queue.queue, problem)
     for each in queue.reasons:
-        if each.code.needs_person:
-            since = f" (since {at(each.since, status.now)})"
-            yield line(queue.queue, "  ", Span(title(each), Mood.BAD), f" {each.text}{since}")
+        if each.code.needs_person or len(status.queues) == 1:
+            yield line(queue.queue, "  ", *told(each, status.now))
             if todo := remedy(each, queue.queue, None):
                 yield Hint(todo)
             if owned := of_security_owners(each, queue.queue):

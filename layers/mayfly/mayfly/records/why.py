@@ -311,6 +311,10 @@ UNDER_WAY = frozenset({Code.BOOT_FAILED, Code.ATTEMPT_FAILED, Code.COMING, Code.
 """Codes of work that goes on: told to whoever asks, but neither logged nor counted."""
 HOLDS_NOTHING = frozenset({Code.SPOT_DRY, Code.STOPPED_KEPT, Code.STOPPED_REPLACED})
 """Codes that say how work is done where nothing is held back: neither logged nor counted."""
+OF_JOBS = UNDER_WAY | {
+    *(Code.RULE_NOT_MET, Code.LOOK_AHEAD, Code.PER_PIPELINE, Code.UNRESERVED, Code.FACTS_UNREAD)
+}
+"""Codes that hold back single jobs, or none: launches and pools go on."""
 OF_QUEUE = (Code.ROLES_REFUSED, Code.MAX_INSTANCES, Code.LAUNCH_PACE)
 """Codes that hold up the launches of every shape of a queue, the gravest first."""
 
