@@ -67,7 +67,7 @@ class Instances:
                 each.state,
                 lasted(self.now - each.since),
                 each.kind or "-",
-                each.title or f"{each.reason}{_start(each, self.now)}",
+                each.title or _why(each, self.now),
             )
             for each in self.instances
         ]
@@ -85,10 +85,11 @@ def instances_of(view: StackView) -> Instances:
     return Instances(view.stack, view.now, tuple(shown))
 
 
-def _start(shown: Shown, now: datetime) -> str:
+def _why(shown: Shown, now: datetime) -> str:
     if shown.start_after is None or shown.start_after <= now:
-        return ""
-    return f", may be started again in {lasted(shown.start_after - now)}"
+        return shown.reason
+    again = f"may be started again in {lasted(shown.start_after - now)}"
+    return f"{shown.reason.removesuffix('.')}, {again}"
 
 
 def shown_of(instance: Instance, title: str) -> Shown:
