@@ -235,7 +235,7 @@ class Stage(Logs):
         )
 
     def forget_refusals(self, queue: str) -> None:
-        """End the times for which a queue remembers what EC2 refused, as if they were over."""
+        """Let a queue forget at once what it remembers of refusals and idle ends."""
         over = datetime.now(UTC)
         for waits in [i for i in self.instances(queue) if i.start_after is not None]:
             self._rewrite(
@@ -248,6 +248,7 @@ class Stage(Logs):
                 old,
                 spot_dry_until=dict.fromkeys(old.spot_dry_until, over),
                 dry_pools=dict.fromkeys(old.dry_pools, over),
+                idle_ends={},
             ),
         )
 

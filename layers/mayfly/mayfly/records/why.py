@@ -207,7 +207,7 @@ class Code(StrEnum):
     )
     STOP_REFUSED = (
         "stop-refused",
-        "EC2 does not stop instances that the stopped pool is to keep; it is asked again.",
+        "EC2 does not stop instances that the stopped pool is to keep; what hangs is replaced.",
         False,
         True,
         "",
