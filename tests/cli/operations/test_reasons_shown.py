@@ -72,6 +72,7 @@ SEEN: Mapping[Code, Seen] = {
         "LAUNCH REFUSED", "EC2 refuses the launch: VpcIdNotSpecified",
         "Do what EC2's error code asks for.", 1),
     Code.BRAKED: Seen("BRAKED", "three boots failed in a row", FAILED, 1),
+    Code.BOOTS_FAILED: Seen("BOOTS FAILED", "the last 3 boots failed", FAILED, 1),
     Code.POOL_UNSTEADY: Seen("POOL UNSTEADY", "the pool is not filled: 3 ends in a row", FAILED, 1),
     Code.PROVISION_SILENT: Seen(
         "PROVISION SILENT", "provision has said nothing for 4 minutes",
