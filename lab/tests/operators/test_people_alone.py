@@ -74,7 +74,7 @@ def until_said(stage: Stage, keys: Keys, wanted: str, *words: str) -> Said:
     return said
 
 
-def test_a_security_owner_sets_a_rule_and_sees_it_in_force(
+def test_a_security_owner_decides_by_policy_sees_whom_it_denies_and_who_changed_it(
     stage: Stage,
 ) -> None:
     owner = stage.lab.aws.security_owner
@@ -86,6 +86,22 @@ def test_a_security_owner_sets_a_rule_and_sees_it_in_force(
         shown.status,
         f"{RULE} " in shown.text and "pipeline=app branch=main" in shown.text,
     ) == (0, True), shown.text
+    job = stage.build("app", QUEUE, branch="feature")
+    assert stage.ended(job).outcome == "failed"
+    why = asked(stage, owner, "explain", "app/1")
+    assert "asks for another branch" in why.text, why.text
+    assert "unable" not in why.text
+    status = asked(stage, owner, "status")
+    assert status.status in {0, 1}, status.text
+    gone = asked(stage, owner, "unset", QUEUE, RULE)
+    assert (gone.status, "-> (default none: every job) in force" in gone.text) == (0, True), (
+        gone.text
+    )
+    deleted = f"{QUEUE}/{RULE} security-owner pipeline=app branch=main -> (default)"
+    until_said(stage, owner, deleted, "changes")
+    doctor = asked(stage, owner, "doctor")
+    assert "Not looked at" in doctor.text
+    assert "could not ask" not in doctor.text
 
 
 def test_a_security_owner_tunes_nothing_and_is_told_which_policy_does(stage: Stage) -> None:
