@@ -206,12 +206,12 @@ def test_an_instance_may_stay_pending_until_it_is_terminated(cloud: Ec2Lab, agai
         instance_id = cloud.running()[0]
         cloud.ec2.stop_instances(InstanceIds=[instance_id])
         cloud.reaches(instance_id, "stopped")
-    cloud.lab.aws.faults.set("pending-hangs", "m7i.large")
+    fault = cloud.lab.aws.faults.set("pending-hangs", "m7i.large")
     if again:
         cloud.ec2.start_instances(InstanceIds=[instance_id])
     else:
         instance_id = cloud.run()[0]
-    cloud.lab.later(FAST.pending + 1)
+    eventually(lambda: fault.struck)
     assert cloud.state(instance_id) == "pending"
     assert instance_id not in cloud.lab.room.powered
     cloud.ec2.terminate_instances(InstanceIds=[instance_id])
@@ -220,8 +220,9 @@ def test_an_instance_may_stay_pending_until_it_is_terminated(cloud: Ec2Lab, agai
 
 def test_an_instance_may_stay_stopping_until_it_is_terminated(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
-    cloud.lab.aws.faults.set("stopping-hangs", "m7i.large")
+    fault = cloud.lab.aws.faults.set("stopping-hangs", "m7i.large")
     cloud.ec2.stop_instances(InstanceIds=[instance_id])
+    assert fault.struck == 1
     cloud.lab.later(FAST.stopping + 1)
     assert cloud.state(instance_id) == "stopping"
     assert refused(cloud.ec2.start_instances, InstanceIds=[instance_id])[0] == (
