@@ -23,6 +23,10 @@ SETTINGS: Mapping[str, Any] = {
 }
 
 
+IN_PLACE_OF_ARGUMENT = "in_place_of_argument"
+"""Name of an option whose value is taken as the command's first argument."""
+
+
 class _EarlyEnd(Exception):
     """Ends a command early, with its name, the text of its error line, and its exit status."""
 
@@ -58,10 +62,24 @@ class Command(_WithExamples):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The arguments left after the options. A wrong option is reported under this command."""
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, self._with_argument(ctx, args))
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
             raise
+
+    def _with_argument(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The arguments, where an option has the first argument's value with this value first."""
+        option = next((each for each in self.params if each.name == IN_PLACE_OF_ARGUMENT), None)
+        if option is None:
+            return args
+        values, _, _ = self.make_parser(ctx).parse_args(list(args))
+        if not isinstance(value := values.get(IN_PLACE_OF_ARGUMENT), str):
+            return args
+        found = [value, *args]
+        _, more, _ = self.make_parser(ctx).parse_args(list(found))
+        if more:
+            raise click.UsageError(f"{option.opts[0]} is given, and so is the argument: give one")
+        return found
 
     def invoke(self, ctx: click.Context) -> Any:
         """The exit status that the command's function returns."""

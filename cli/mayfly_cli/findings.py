@@ -59,6 +59,11 @@ def unknown(subject: str, detail: str, remedy: str = "") -> Finding:
     return Finding(subject, Verdict.UNKNOWN, detail, remedy)
 
 
+def wrapped(text: str, columns: int) -> list[str]:
+    """The text in lines of at most so many columns; words and addresses stay whole."""
+    return textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)
+
+
 def table(findings: Iterable[Finding]) -> str:
     """The findings as lines of at most COLUMNS characters; remedies stay whole, for pasting."""
     every = list(findings)
@@ -76,7 +81,7 @@ def tally(findings: Iterable[Finding]) -> str:
 def _lines(finding: Finding, widest: int) -> Iterator[str]:
     margin = widest + 11
     # A detail may quote what Buildkite or AWS said.
-    first, *rest = textwrap.wrap(scrub(finding.detail), COLUMNS - margin) or [""]
+    first, *rest = wrapped(scrub(finding.detail), COLUMNS - margin) or [""]
     yield f"{finding.subject:{widest}}  {finding.verdict:7}  {first}".rstrip()
     for line in rest:
         yield " " * margin + line

@@ -43,6 +43,11 @@ QUEUE_KEY = Word(
     "[A-Za-z0-9_-]{1,100}",
     "the key of a queue: letters, digits, - and _, at most 100",
 )
+QUEUE_OR_NAME = Word(
+    "key",
+    "[A-Za-z0-9_-]{1,100}|/[A-Za-z0-9_./-]{1,1100}",
+    "the key of a queue (letters, digits, - and _, at most 100) or a parameter's whole name",
+)
 STACK_NAME = Word(
     "name",
     "[A-Za-z][A-Za-z0-9-]{0,50}",

@@ -15,7 +15,7 @@ import pytest
 from mayfly.adapters.dynamodb.records import KEEP_CLOSED
 from mayfly.ports import History
 from mayfly.records.changes import Save
-from mayfly.records.model import saved
+from mayfly.records.model import SlotKey, saved
 from mayfly.records.pages import Page, read_all
 from mayfly.records.phases import Phases
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
@@ -226,3 +226,16 @@ def test_the_longest_name_of_a_parameter_fits_the_keys(dynamo: DynamoWorld) -> N
     row = dynamo.item("fleet", pk=f"change#{change.id}")
     assert len(row["closed_at"]) < 1024
     assert dynamo.history(10).changes(NOW, NOW + HOUR).records == (saved(change),)
+
+
+def test_a_page_of_instances_may_be_smaller(fleet_world: World) -> None:
+    for number in range(3):
+        at = NOW + timedelta(minutes=number)
+        key = SlotKey(f"launch-{number}", 0)
+        fleet_world.fleet.write([Save(an_instance(state=TERMINATED, key=key, since=at))])
+    history = fleet_world.history(10)
+    page = history.instances("deploy", NOW, NOW + HOUR, most=2)
+    assert [each.key.launch for each in page.records] == ["launch-2", "launch-1"]
+    rest = history.instances("deploy", NOW, NOW + HOUR, page.after, most=2)
+    assert [each.key.launch for each in rest.records] == ["launch-0"]
+    assert len(fleet_world.history(2).instances("deploy", NOW, NOW + HOUR, most=9).records) == 2

@@ -27,11 +27,11 @@ class FakeHistory(Faults):
             return self._read(Claim, queue, start, end, after)
 
     def instances(
-        self, queue: str, start: datetime, end: datetime, after: str = ""
+        self, queue: str, start: datetime, end: datetime, after: str = "", most: int | None = None
     ) -> Page[Instance]:
         """See `mayfly.ports.History`."""
         with self._call("instances"):
-            return self._read(Instance, queue, start, end, after)
+            return self._read(Instance, queue, start, end, after, most=most)
 
     def launches(self, queue: str, start: datetime, end: datetime, after: str = "") -> Page[Launch]:
         """See `mayfly.ports.History`."""
@@ -49,7 +49,14 @@ class FakeHistory(Faults):
             return self._read(SpecChange, CHANGES_PARTITION, start, end, after)
 
     def _read(
-        self, kind: type[AnyRecord], partition: str, start: datetime, end: datetime, after: str
+        self,
+        kind: type[AnyRecord],
+        partition: str,
+        start: datetime,
+        end: datetime,
+        after: str,
+        *,
+        most: int | None = None,
     ) -> Page[AnyRecord]:
         entries = list[tuple[str, str]]()
         for key, record in self._fleet.records.items():
@@ -59,13 +66,14 @@ class FakeHistory(Faults):
         first, last = closed_prefix(kind, start), closed_prefix(kind, end)
         entries = sorted((each for each in entries if first <= each[0] < last), reverse=True)
         left = [each for each in entries if not after or each[0] < after]
-        page = left[: self._page]
+        size = min(self._page, most or self._page)
+        page = left[:size]
         return Page(
             tuple(
                 cast("AnyRecord", self._fleet.records[key])
                 for _, key in page
                 if key not in self._fleet.unreadable
             ),
-            page[-1][0] if len(page) == self._page else "",
+            page[-1][0] if len(page) == size else "",
             tuple(key for _, key in page if key in self._fleet.unreadable),
         )

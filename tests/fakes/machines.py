@@ -57,6 +57,8 @@ class FakeMachines(Faults):
         self.missing_subnets: set[str] = set()
         self.hidden: set[str] = set()
         """Instances that Describe does not show."""
+        self.stuck: set[str] = set()
+        """Instances that stay `pending` or `stopping`."""
         self.hide_launches = False
         """Whether Describe hides instances launched from now on."""
         self._clock = clock
@@ -71,11 +73,12 @@ class FakeMachines(Faults):
         """Finish the pending changes of these instances; without ids, of all instances."""
         for instance_id in instance_ids or tuple(self.machines):
             machine = self.machines[instance_id]
-            if machine.seen.state == "pending":
+            moves = instance_id not in self.stuck
+            if machine.seen.state == "pending" and moves:
                 machine.seen = replace(machine.seen, state="running")
             if machine.seen.state == "shutting-down":
                 self.end(instance_id, machine.seen.reason)
-            if machine.seen.state == "stopping":
+            if machine.seen.state == "stopping" and moves:
                 self._stopped(machine)
             if machine.association.state == "associating":
                 machine.association = replace(machine.association, state="associated")

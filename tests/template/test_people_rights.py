@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from build.blocks import ROOT
+from mayfly.config.writers import OF_OPERATORS, OF_SECURITY_OWNERS, writer
 from mayfly.iam.evaluation import Request, Statement, decide
 from mayfly_cli.templates.resolution import ACCOUNT, REGION
 
@@ -69,6 +70,36 @@ def test_each_parameter_has_one_kind_of_writer(control: Resources, name: str, ac
     assert decide(request, statements(control, "Operators")).allowed is (name in OPERATORS)
     owners = decide(request, statements(control, "SecurityOwners")).allowed
     assert owners is (name in SECURITY_OWNERS)
+
+
+def test_the_tool_names_the_policy_by_the_patterns_of_the_template(control: Resources) -> None:
+    for who, patterns in (("Operators", OF_OPERATORS), ("SecurityOwners", OF_SECURITY_OWNERS)):
+        given = {
+            resource.removeprefix(f"{TREE}/mayfly/acme/")
+            for statement in statements(control, who)
+            if statement["Effect"] == "Allow" and "ssm:DeleteParameter" in statement["Action"]
+            for resource in statement["Resource"]
+        }
+        assert given == set(patterns)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        *(f"queues/nosuch/{name}" for name in OPERATORS + SECURITY_OWNERS),
+        *("queues/linux/pool/hots", "queues/linux/hot", "queues/linux", "pool/hot", "nonsense"),
+        *("queues/a/b/pool/hot", "queues/linux/policy/rule/x", "queues/paused", "queue/linux/tags"),
+    ],
+)
+def test_whoever_the_tool_names_may_delete_the_parameter(control: Resources, below: str) -> None:
+    name = f"/mayfly/acme/{below}"
+    request = Request("ssm:DeleteParameter", TREE + name)
+    may = {
+        f"{who}Policy"
+        for who in ("Viewers", "Operators", "SecurityOwners")
+        if decide(request, statements(control, who)).allowed
+    }
+    assert may == ({writer(name)} - {""})
 
 
 @pytest.mark.parametrize("who", ["Viewers", "Operators", "SecurityOwners"])
@@ -182,6 +213,36 @@ def test_the_tool_may_read_with_the_policies_for_people(
     control: Resources, who: str, request_: Request
 ) -> None:
     assert decide(request_, statements(control, who)).allowed
+
+
+OF_SECURITY_OWNERS_TOO = [
+    Request("dynamodb:ListTables", "*"),
+    Request("dynamodb:GetItem", f"{TABLE}/acme-fleet"),
+    Request("dynamodb:Query", f"{TABLE}/acme-fleet/index/open"),
+    Request("dynamodb:Query", f"{TABLE}/acme-fleet/index/closed"),
+    Request("cloudwatch:DescribeAlarms", "*"),
+    Request("cloudformation:DescribeStacks", f"{STACKS}/acme/1"),
+]
+
+
+def test_security_owners_read_what_get_set_status_explain_and_changes_ask_and_no_more(
+    control: Resources,
+) -> None:
+    own = statements(control, "SecurityOwners")
+    asked = {(each.action, each.resource) for each in OF_SECURITY_OWNERS_TOO}
+    for each in TOOL_READS:
+        of_parameters = each.action.startswith("ssm:")
+        may = of_parameters or (each.action, each.resource) in asked
+        assert decide(each, own).allowed is may, each
+    for action, resource in (
+        ("dynamodb:GetItem", f"{TABLE}/acme-mailbox"),
+        ("dynamodb:Query", f"{TABLE}/acme-mailbox"),
+        ("dynamodb:Scan", f"{TABLE}/acme-fleet"),
+        ("dynamodb:GetItem", f"{TABLE}/other-fleet"),
+        ("dynamodb:PutItem", f"{TABLE}/acme-fleet"),
+        ("cloudformation:DescribeStacks", f"{STACKS}/acme-2/1"),
+    ):
+        assert not decide(Request(action, resource), own).allowed, action
 
 
 def test_operators_may_run_every_command_of_their_pages(control: Resources) -> None:

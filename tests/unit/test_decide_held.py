@@ -42,7 +42,7 @@ def test_what_is_not_launched_has_a_reason_exactly_where_something_is_missing(sc
     assert (slots_of(list(free.actions)), free.held) == (missing, ())
     ledger = replace(view.ledger, live=1)
     full = decided(replace(view, ledger=ledger), a_config(hot=hot, max_instances=1), NOW)
-    limit = "queue deploy has its only instance"
+    limit = "queue deploy has 1 instance, which is its limit"
     assert [each.text for each in full.held] == ([limit] if missing else [])
     assert slots_of(list(full.actions)) == 0
 

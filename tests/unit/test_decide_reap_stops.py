@@ -75,3 +75,31 @@ def test_a_failed_start_counts_among_the_idle_ends_and_no_brake() -> None:
         if isinstance(change, NoteBoot)
     ]
     assert (note.boot.set_up, note.boot.launched, note.boot.at) == ("idle", ago(6), NOW)
+
+
+USER = "Client.UserInitiatedShutdown: User initiated shutdown"
+ITSELF = "Client.InstanceInitiatedShutdown"
+DOWN = "the machine is going down"
+
+
+@pytest.mark.parametrize(
+    ("said", "ec2", "reason"),
+    [
+        (DOWN, USER, f"{DOWN}: the instance was terminated from outside ({USER})"),
+        (DOWN, ITSELF, f"{DOWN}: the machine switched itself off ({ITSELF})"),
+        (DOWN, "Server.Odd: no words", f"{DOWN}: Server.Odd: no words"),
+        (DOWN, "", DOWN),
+        ("the agent ended with exit code 0", ITSELF, "the agent ended with exit code 0"),
+    ],
+)
+def test_the_end_of_a_machine_that_was_switched_off_under_its_job_has_ec2s_reason(
+    said: str, ec2: str, reason: str
+) -> None:
+    gone = {ec2_id(): seen(state="terminated", reason=ec2)}
+    done = an_instance(S.DONE, reason=said, ended_job=said)
+    running = an_instance(S.RUNNING)
+    report = {row(running): a_report("done", reason=said)}
+    for view in (a_view(done, seen=gone), a_view(running, seen=gone, reports=report)):
+        closed = next(saves(a)["Instance"] for a in decided(view) if saves(a))
+        assert (closed.state, closed.reason) == (S.TERMINATED, reason)
+        assert closed.ended_job == said

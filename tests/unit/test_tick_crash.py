@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mayfly.dispatch.lease import take
@@ -38,27 +40,66 @@ def story(fuse: Fuse, world: World | None = None) -> World:
     return world
 
 
-def test_the_story_uses_every_effect_except_register_finish_and_notice() -> None:
+def story_of_the_stopped_pool(fuse: Fuse, world: World | None = None) -> World:
+    """A stopped instance is started for a job, the pool is filled again, and given up."""
+    world = fuse.into(world or a_world(**{"pool/stopped": "1", "pool/grace-minutes": "0"}))
+    hosts = Hosts(world)
+    run_rounds(world, hosts, fuse, rounds=6)
+    world.schedule("job-1")
+    run_rounds(world, hosts, fuse, rounds=9)
+    world.configure(**{"pool/stopped": "0"})
+    run_rounds(world, hosts, fuse, rounds=6)
+    run_rounds(world, hosts, fuse, rounds=1, seconds=301)
+    run_rounds(world, hosts, fuse, rounds=5)
+    return world
+
+
+STORIES = [story, story_of_the_stopped_pool]
+POWER = {"stop", "start", "order"}
+
+
+def test_the_stories_use_every_effect_except_register_finish_and_notice() -> None:
     fuse = Fuse(0, Crash())
     world = story(fuse)
     invariants.at_rest(world)
-    assert EFFECTS - set(fuse.seen) == {"register", "finish", "notice"}
     exits = {job: kept.exit for job, kept in world.buildkite.known.items()}
     assert exits == {"job-1": 0, "job-2": None, "job-3": None}
+    other = Fuse(0, Crash())
+    world = story_of_the_stopped_pool(other)
+    invariants.at_rest(world)
+    assert world.buildkite.known["job-1"].exit == 0
+    assert sum(instance.starts for instance in world.instances()) == 1
+    assert EFFECTS - {*fuse.seen, *other.seen} == {"register", "finish", "notice"}
+    assert {each: other.seen[each] for each in POWER} == {"stop": 2, "start": 1, "order": 1}
+
+
+FAULTS = [(Crash("dead"), True), (Transient("throttled"), False), (Transient("lost answer"), True)]
+NAMES_OF_FAULTS = ["death", "throttled call", "lost answer"]
+
+
+@pytest.mark.parametrize(("error", "after"), FAULTS, ids=NAMES_OF_FAULTS)
+@pytest.mark.parametrize("call", sorted(POWER))
+def test_a_fault_around_a_stop_or_a_start_is_mended_by_later_ticks(
+    call: str, error: BaseException, after: bool
+) -> None:
+    fuse = Fuse(1, error, {call}, after=after)
+    world = story_of_the_stopped_pool(fuse)
+    assert fuse.blown
+    invariants.at_rest(world)
+    assert world.buildkite.known["job-1"].exit == 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("error", "after"),
-    [(Crash("dead"), True), (Transient("throttled"), False), (Transient("lost answer"), True)],
-    ids=["death", "throttled call", "lost answer"],
-)
-def test_a_fault_at_any_effect_is_mended_by_later_ticks(error: BaseException, after: bool) -> None:
+@pytest.mark.parametrize(("error", "after"), FAULTS, ids=NAMES_OF_FAULTS)
+@pytest.mark.parametrize("tells", STORIES, ids=["hot and cold", "stopped"])
+def test_a_fault_at_any_effect_is_mended_by_later_ticks(
+    tells: Callable[[Fuse], World], error: BaseException, after: bool
+) -> None:
     number, fuse = 0, Fuse(0, error)
     while number == 0 or fuse.blown:
         number += 1
         fuse = Fuse(number, error, after=after)
-        world = story(fuse)
+        world = tells(fuse)
         invariants.at_rest(world)
         assert world.buildkite.known["job-1"].exit == 0, f"the job did not run (effect {number})"
     assert number > 30

@@ -28,7 +28,8 @@ def told(outcome: Outcome) -> list[str]:
 def test_a_queue_at_its_limit_of_instances_says_so() -> None:
     world = wanting("job-1", "job-2", "job-3", **{"limits/max-instances": "2"})
     world.provision()
-    line = f"queue {QUEUE} has all of its 2 instances [limits/max-instances = 2]; 1 job waits"
+    limit = "which is its limit [limits/max-instances = 2]"
+    line = f"queue {QUEUE} has 2 instances, {limit}; 1 job waits"
     assert told(world.provision()) == [line]
 
 
@@ -209,3 +210,37 @@ def test_a_wrong_path_is_a_problem_that_names_the_path_that_was_meant(path: str,
     (problem,) = world.provision().problems
     assert hint.format(q=QUEUE, root=root) in problem
     assert world.instances() == []
+
+
+SETTING = "To set that one: mayfly set {q} pool/hot VALUE"
+BY_ADMINISTRATORS = "an administrator removes it: aws ssm delete-parameter --name"
+
+
+@pytest.mark.parametrize(
+    ("paths", "end"),
+    [
+        (
+            ["queues/{q}x/pool/hot"],
+            f"; {{q}} is one. {SETTING}; to remove it: mayfly unset {{root}}queues/{{q}}x/pool/hot",
+        ),
+        (["queues/other/pool/hot"], "; to remove it: mayfly unset {root}queues/other/pool/hot"),
+        (["queues/other/imds"], "; to remove it: mayfly unset {root}queues/other/imds"),
+        (
+            ["queues/other/pool/hot", "queues/other/paused"],
+            "; to list them, and what removes each: mayfly get {root}queues/other",
+        ),
+        (["queues/other/hot"], f"; {BY_ADMINISTRATORS} {{root}}queues/other/hot"),
+        (
+            ["{q}/pool/hot"],
+            f"? {SETTING}; {BY_ADMINISTRATORS} {{root}}{{q}}/pool/hot",
+        ),
+        (["nonsense"], f"; {BY_ADMINISTRATORS} {{root}}nonsense"),
+    ],
+)
+def test_a_wrong_path_ends_with_the_command_that_removes_it(paths: list[str], end: str) -> None:
+    world: World = a_world()
+    root = f"/mayfly/{world.provision_ports.stack}/"
+    for path in paths:
+        world.parameters.put(root + path.format(q=QUEUE), "2")
+    (problem,) = world.provision().problems
+    assert problem.endswith(end.format(q=QUEUE, root=root)), problem

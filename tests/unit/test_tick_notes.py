@@ -88,7 +88,7 @@ def test_jobs_beyond_the_limit_are_told_the_limit_and_their_place_in_line() -> N
     world = wanting("job-1", "job-2", "job-3", **{"limits/max-instances": "1"})
     world.provision()
     assert told(world) == LAUNCHING
-    limit = f"Waiting: queue {QUEUE} has its only instance."
+    limit = f"Waiting: queue {QUEUE} has 1 instance, which is its limit."
     assert notes(world, "job-2") == [f"{limit} 1st in line."]
     assert notes(world, "job-3") == [f"{limit} 2nd in line."]
 

@@ -42,4 +42,5 @@ def test_a_job_of_a_full_queue_is_told_of_the_limit_once_its_refusals_are_old() 
         world.after(1).provision()
         world.dispatch()
         world.dispatch()
-    assert notes(world)[1:] == [f"Waiting: queue {QUEUE} has its only instance. 1st in line."]
+    limit = f"Waiting: queue {QUEUE} has 1 instance, which is its limit. 1st in line."
+    assert notes(world)[1:] == [limit]

@@ -143,3 +143,17 @@ def test_a_silent_provision_is_told_where_no_instance_comes() -> None:
     why = world.claim("job-1").why
     assert why is not None
     assert why.code is Code.PROVISION_SILENT
+
+
+def test_a_paused_queue_says_how_many_jobs_it_holds_and_since_when_they_are_runnable() -> None:
+    world = a_world(paused="true")
+    Script(world, 5).dispatch("first")
+    world.schedule(*(f"job-{n:02}" for n in range(22)))
+    runnable = world.clock()
+    world.schedule("odd", rules=GPU)
+    Script(world.after(seconds=40), 25).dispatch("second")
+    standing = said(world)
+    assert (standing.held, standing.left_total) == (22, 23)
+    held = [each for each in standing.left if each.why.code is Code.PAUSED]
+    assert {each.runnable_at for each in held} == {runnable}
+    assert all(each.why.since > runnable for each in held)

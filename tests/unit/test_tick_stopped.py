@@ -16,6 +16,7 @@ from tests.unit.hosts import Hosts
 from tests.unit.world import World, a_world
 
 S = InstanceState
+POOL = {"pool/stopped": "1", "pool/grace-minutes": "0"}
 
 
 def run(world: World, hosts: Hosts, rounds: int = 12, seconds: float = 2) -> None:
@@ -29,7 +30,7 @@ def run(world: World, hosts: Hosts, rounds: int = 12, seconds: float = 2) -> Non
 
 def with_a_pool(stopped: int = 1, **parameters: str) -> tuple[World, Hosts]:
     """A world whose stopped pool is full."""
-    world = a_world(**{"pool/stopped": str(stopped), "pool/grace-minutes": "0", **parameters})
+    world = a_world(**{**POOL, "pool/stopped": str(stopped), **parameters})
     hosts = Hosts(world)
     run(world, hosts)
     assert len(world.instances(S.STOPPED)) == stopped, [i.history for i in world.instances()]
@@ -199,7 +200,7 @@ def test_a_paused_queue_keeps_its_stopped_instances_and_starts_none() -> None:
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("call", ["stop", "start"])
 def test_a_lost_answer_is_made_good(call: str, done: bool) -> None:
-    world = a_world(**{"pool/stopped": "1", "pool/grace-minutes": "0"})
+    world = a_world(**POOL)
     hosts = Hosts(world)
     if call == "start":
         world, hosts = with_a_pool()
@@ -231,7 +232,7 @@ def test_a_start_that_ec2_does_not_take_for_half_a_minute_falls_back_to_a_launch
 def test_an_instance_that_ec2_does_not_stop_is_ended_and_the_pool_waits_ever_longer(
     error: Exception,
 ) -> None:
-    world = a_world(**{"pool/stopped": "1", "pool/grace-minutes": "0"})
+    world = a_world(**POOL)
     hosts = Hosts(world)
     world.machines.fail_next("stop", error, times=99)
     run(world, hosts, rounds=150, seconds=4)
@@ -254,7 +255,7 @@ def test_second_boots_that_fail_hold_back_starts_and_jobs_get_launches() -> None
 def test_a_stop_that_never_ends_is_ended_after_its_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = a_world(**{"pool/stopped": "1", "pool/grace-minutes": "0"})
+    world = a_world(**POOL)
     hosts = Hosts(world)
     never: Callable[..., None] = lambda _: None  # noqa: E731
     monkeypatch.setattr(type(world.machines), "_stopped", lambda self, machine: never(machine))

@@ -83,7 +83,7 @@ def test_a_job_without_an_instance_is_never_given_back_and_its_page_says_so_afte
     ("lack", "code", "text"),
     [
         (no_capacity, Code.NO_CAPACITY, "EC2 has no m7i.large or m6i.large, on-demand now"),
-        (one_busy_instance, Code.MAX_INSTANCES, "queue deploy has its only instance"),
+        (one_busy_instance, Code.MAX_INSTANCES, "queue deploy has 1 instance, which is its limit"),
         (shared_policy, Code.ROLES_REFUSED, "no instance may have the queue's roles"),
         (no_template, Code.NO_TEMPLATE, "jobs wait, and the queue's stack has no such launch te"),
         (no_end_of_the_boot, Code.COMING, "launching an instance for this job"),

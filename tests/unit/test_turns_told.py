@@ -57,7 +57,7 @@ def test_a_page_tells_a_jobs_place_in_turn() -> None:
         world.after(seconds=PATIENCE.total_seconds()).dispatch()
     said = [world.buildkite.known[job].notes[-1] for job in IN_TURN]
     places = ["1st", "2nd", "3rd", "4th", "5th"]
-    assert [note.rpartition("instances. ")[2] for note in said] == [
+    assert [note.rpartition("its limit. ")[2] for note in said] == [
         f"{place} in line." for place in places
     ]
 

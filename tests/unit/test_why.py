@@ -23,7 +23,7 @@ from mayfly.records.standing import (
 from mayfly.records.why import LONGEST_WHY, Code, Why, in_order, since_before, why
 from tests.unit.builders import NOW, QUEUE, a_claim, later
 
-LIMIT = why(Code.MAX_INSTANCES, "queue deploy has all of its 2 instances", NOW)
+LIMIT = why(Code.MAX_INSTANCES, "queue deploy has 2 instances, which is its limit", NOW)
 A_SECOND = timedelta(seconds=1)
 
 

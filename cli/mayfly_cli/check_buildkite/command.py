@@ -8,12 +8,13 @@ import click
 
 from mayfly_cli.command_line import Command
 from mayfly_cli.endpoints import AGENT_TOKEN, API_TOKEN
-from mayfly_cli.parameter_types import QUEUE_KEY, agent_endpoint, api_endpoint
+from mayfly_cli.operations.options import a_queue
+from mayfly_cli.parameter_types import agent_endpoint, api_endpoint
 
 EPILOG = f"""\
 Examples:
   export {AGENT_TOKEN}=… {API_TOKEN}=…
-  mayfly check-buildkite --queue contract
+  mayfly check-buildkite contract
 
 Create a queue for this check: no agent and no stack may serve it.
 {AGENT_TOKEN} is an agent token of the queue's cluster;
@@ -25,9 +26,7 @@ begin."""
 
 
 @click.command("check-buildkite", cls=Command, epilog=EPILOG)
-@click.option(
-    "--queue", metavar="KEY", type=QUEUE_KEY, required=True, help="A queue without agents and jobs."
-)
+@a_queue("A queue without agents and jobs.")
 @click.option("--all", is_flag=True, help="Also list the expectations that cannot be checked.")
 @agent_endpoint(ending="/v3")
 @api_endpoint()

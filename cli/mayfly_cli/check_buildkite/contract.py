@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import sys
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from mayfly_cli.check_buildkite.recorder import Recorder
 from mayfly_cli.checkout import ROOT
 from mayfly_cli.endpoints import AGENT_TOKEN, API_TOKEN
 from mayfly_cli.ends import WELL, WRONG, BrokenError, UsageError, before_any_change
-from mayfly_cli.findings import COLUMNS, Unknown, Verdict
+from mayfly_cli.findings import COLUMNS, Unknown, Verdict, wrapped
 from mayfly_cli.preflight import gather_buildkite
 from mayfly_cli.preflight.snapshot import Cluster, ClusterQueue
 
@@ -161,7 +160,7 @@ def _show(recorder: Recorder, *, every: bool) -> int:
     findings = sorted(recorder.findings.values(), key=lambda each: each.subject)
     for finding in findings:
         sys.stdout.write(f"{_WORDS[finding.verdict]:12}{finding.subject}\n")
-        for line in textwrap.wrap(finding.detail, COLUMNS - 16):
+        for line in wrapped(finding.detail, COLUMNS - 16):
             sys.stdout.write(f"{'':16}{line}\n")
     unchecked = _unchecked()
     if every:

@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.parameter_types import QUEUE_KEY, STACK_NAME
+from mayfly_cli.operations.options import a_queue
+from mayfly_cli.parameter_types import STACK_NAME
 
 EPILOG = """\
 Examples:
-  mayfly check-policies --stack mayfly --queue default
-  mayfly check-policies --stack throw-away --queue try --region eu-central-1
+  mayfly check-policies --stack mayfly default
+  mayfly check-policies try --stack throw-away --region eu-central-1
   mayfly check-policies --policy
 
 The caller needs the rights that --policy prints. The command only reads, so
@@ -25,9 +26,7 @@ one, or judges none, 2 the command could not begin."""
 @click.option(
     "--stack", metavar="NAME", type=STACK_NAME, default="mayfly", help="The control plane's stack."
 )
-@click.option(
-    "--queue", metavar="KEY", type=QUEUE_KEY, default="default", help="Key of a deployed queue."
-)
+@a_queue("A deployed queue.", default="default")
 @click.option("--policy", is_flag=True, help="Print the policy that the caller needs, and end.")
 @click.option("--region", metavar="REGION", help="AWS region.  [default: from the environment]")
 def check_policies(**options: Any) -> int:

@@ -8,7 +8,7 @@ import click
 
 from mayfly_cli.command_line import Command
 from mayfly_cli.operations.epilogs import examples
-from mayfly_cli.operations.options import answer, of_stack
+from mayfly_cli.operations.options import answer, any_queue, of_stack
 from mayfly_cli.parameter_types import agent_releases as releases_option
 
 
@@ -16,13 +16,14 @@ from mayfly_cli.parameter_types import agent_releases as releases_option
     "doctor",
     cls=Command,
     epilog=examples(
-        *("mayfly doctor", "mayfly doctor --json"),
+        *("mayfly doctor", "mayfly doctor default", "mayfly doctor --json"),
         ends="0 nothing is wrong, 1 something needs a person",
     ),
 )
+@any_queue
 @releases_option()
 @of_stack
-def doctor(agent_releases: str, **options: Any) -> int:
+def doctor(queue: str | None, agent_releases: str, **options: Any) -> int:
     """Check the health of a stack, and of its account.
 
     Dispatch's lease, the agent token, alarms, dead letters, values that are not in force, what
@@ -32,4 +33,4 @@ def doctor(agent_releases: str, **options: Any) -> int:
     """
     from mayfly_cli.doctor.reading import examine
 
-    return answer(lambda connection: examine(connection, agent_releases), options)
+    return answer(lambda connection: examine(connection, agent_releases, queue), options)

@@ -8,10 +8,13 @@ from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.stack_view import view_of
 
 
-def examine(connection: Connection, releases: str) -> Health:
-    """The health of the stack. Without its records there is none; all else is read if it may be.
+def examine(connection: Connection, releases: str, queue: str | None = None) -> Health:
+    """The health of the stack, and of all its queues or of one.
 
-    `releases` is the address of the agent's releases.
+    Without the stack's records there is none; all else is read if it may be. `releases` is the
+    address of the agent's releases. Raises UsageError for an unknown queue.
     """
-    view = view_of(connection)
-    return health(view, connection.records.strays(), survey(connection, view, releases))
+    view = view_of(connection, queue)
+    names = [each.queue for each in connection.records.queues()]
+    read = survey(connection, view, releases)
+    return health(view, connection.records.strays(), read, names)

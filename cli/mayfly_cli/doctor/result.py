@@ -21,9 +21,10 @@ from mayfly_cli.doctor.deployment import (
 from mayfly_cli.doctor.screen import document
 from mayfly_cli.doctor.survey import Survey
 from mayfly_cli.findings import Finding, Unknown, Verdict, ok, unknown, warning, wrong
+from mayfly_cli.operations.mending import mends
 from mayfly_cli.operations.reading import QueueView, StackView
 from mayfly_cli.operations.screen import Document
-from mayfly_cli.operations.tuning import Stored
+from mayfly_cli.operations.tuning import LONGEST, Stored
 from mayfly_cli.operations.words import at, count
 from mayfly_cli.status.found import buildkite_word
 
@@ -60,13 +61,16 @@ class Health:
         return document(self.findings, self.queues, self.not_looked_at)
 
 
-def health(view: StackView, strays: Sequence[Stray], survey: Survey) -> Health:
-    """All findings."""
+def health(
+    view: StackView, strays: Sequence[Stray], survey: Survey, queues_of_stack: Sequence[str] = ()
+) -> Health:
+    """All findings about the view's queues; the stack may have more queues than these."""
+    names = queues_of_stack or [each.queue for each in view.queues]
     whole = [
         *_dispatch(view),
         *_alarms(survey.alarms),
         _strays(strays),
-        *_paths(view, survey.parameters),
+        *_paths(view.stack, names, survey.parameters),
         *of_control(view.stack, survey),
     ]
     queues = [
@@ -113,7 +117,7 @@ def _dispatch(view: StackView) -> Iterator[Finding]:
         yield unknown("token", f"only dispatch asks Buildkite, and {word.reason}")
         return
     until = at(lease.until, view.now, seconds=True)
-    yield ok("lease", f"dispatch runs: it holds its lease until {until} (holder {lease.fence})")
+    yield ok("lease", f"the function dispatch runs, and holds its lease until {until}")
     if word.token == "good":  # noqa: S105 - a verdict
         listed = "" if word.listed_at is None else f", last list {at(word.listed_at, view.now)}"
         yield ok("token", f"Buildkite takes the agent token{listed}")
@@ -132,11 +136,12 @@ def _alarms(alarms: Sequence[Mapping[str, Any]] | Unknown) -> Iterator[Finding]:
     for each in ringing:
         yield wrong(each["AlarmName"], printable(each.get("StateReason", ""), 300))
     if not ringing:
-        yield ok("alarms", f"none of {len(alarms)} is on")
+        yield ok("alarms", f"none of {count(len(alarms), 'alarm')} is in ALARM")
     if not letters:
         yield unknown("dead letters", "the stack has no alarm DeadLettersWaiting")
     elif not any(each in ringing for each in letters):
-        yield ok("dead letters", f"none: {letters[0]['AlarmName']} is {letters[0]['StateValue']}")
+        detail = f"no event was given up: {letters[0]['AlarmName']} is {letters[0]['StateValue']}"
+        yield ok("dead letters", detail)
 
 
 def _queue(view: QueueView, now: datetime) -> Iterator[Finding]:
@@ -145,10 +150,9 @@ def _queue(view: QueueView, now: datetime) -> Iterator[Finding]:
         yield warning("stack", "it is gone; its last instances end")
         return
     for each in view.record.problems:
-        name = each.split()[0].rstrip(":")
-        yield wrong(subject, printable(each, 300), f"mayfly get {view.queue} {name}")
+        yield wrong(subject, printable(each, LONGEST), "\n".join(mends(view.queue, each)))
     for each in view.record.warnings:
-        yield warning(subject, printable(each, 300))
+        yield warning(subject, printable(each, LONGEST))
     if view.config is not None and not view.record.problems:
         yield ok(subject, "in force")
     for why in view.reasons:
@@ -165,31 +169,36 @@ def _instances(view: QueueView, now: datetime) -> Iterator[Finding]:
     old = [i for i in view.instances if i.spec != view.record.spec and i.job is None]
     number, spec = count(len(view.instances), "instance"), view.record.spec
     if old:
-        detail = f"{len(old)} of {number} idle with an older spec than {spec}, being replaced"
+        detail = (
+            f"{len(old)} of {number} without a job are of an earlier configuration, and are being"
+            f" replaced (now {spec})"
+        )
         yield warning("spec", detail)
     else:
-        yield ok("spec", f"{spec}, {number}")
+        yield ok("spec", f"{number} of the current configuration ({spec})")
     roles = view.record.roles
     if roles is None:
         yield unknown("roles", "provision has not read the queue's roles yet")
     elif not roles.refused:
-        yield ok("roles", f"instances may have them, as read from IAM at {at(roles.at, now)}")
+        yield ok("roles", f"allowed, as IAM had them at {at(roles.at, now)}")
 
 
 def _strays(strays: Sequence[Stray]) -> Finding:
     if not strays:
-        return ok("strays", "no instance without a record")
+        return ok("strays", "Mayfly has a record of each instance")
     names = ", ".join(each.instance_id for each in strays[:5])
-    return warning("strays", f"{count(len(strays), 'instance')} without a record: {names}")
+    detail = f"{count(len(strays), 'instance')} of which Mayfly has no record: {names}"
+    return warning("strays", detail, "docs/operating.md#when-something-fails")
 
 
-def _paths(view: StackView, parameters: Mapping[str, Stored] | Unknown) -> Iterator[Finding]:
+def _paths(
+    stack: str, queues: Sequence[str], parameters: Mapping[str, Stored] | Unknown
+) -> Iterator[Finding]:
     if isinstance(parameters, Unknown):
         yield unknown("parameters", parameters.reason)
         return
-    queues = [each.queue for each in view.queues]
-    lines = list(unknown_paths(view.stack, parameters, queues))
-    for each in lines:
-        yield wrong("parameters", printable(each, 300))
-    if not lines:
+    strange = list(unknown_paths(stack, parameters, queues))
+    for each in strange:
+        yield wrong("parameters", each.detail, each.removal)
+    if not strange:
         yield ok("parameters", f"{count(len(parameters), 'parameter')}, each of a known queue")

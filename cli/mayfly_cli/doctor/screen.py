@@ -59,9 +59,9 @@ def _row(subject: str, finding: Finding) -> tuple[Cell, ...]:
 
 def _good(queue: QueueHealth) -> str:
     """What is well: of the records by name, of the deployment by number."""
-    own = [f"{f.subject} {f.detail}" for f in queue.findings if f.verdict is Verdict.OK]
+    own = [f"{f.subject}: {f.detail}" for f in queue.findings if f.verdict is Verdict.OK]
     deployed = sum(1 for each in queue.deployment if each.verdict is Verdict.OK)
-    more = [f"{count(deployed, 'check')} of its deployment"] if deployed else []
+    more = [f"{count(deployed, 'more check')} of its deployment"] if deployed else []
     return "; ".join([*own, *more])
 
 

@@ -9,7 +9,7 @@ import click
 
 from mayfly_cli.command_line import Command
 from mayfly_cli.operations.epilogs import examples
-from mayfly_cli.operations.options import answer, since, watched
+from mayfly_cli.operations.options import answer, queue_option, since, watched
 
 
 @click.command(
@@ -23,6 +23,7 @@ from mayfly_cli.operations.options import answer, since, watched
     ),
 )
 @click.argument("what", metavar="JOB|INSTANCE|QUEUE")
+@queue_option("The queue.")
 @since("1d")
 @watched
 def explain(what: str, lasting: timedelta, **options: Any) -> int:

@@ -22,7 +22,7 @@ from mayfly_cli.operations.reading import (
     QueueView,
     StackView,
     claims_once,
-    read_queue,
+    read_whole_queue,
     side_by_side,
 )
 from mayfly_cli.operations.stack_view import view_of
@@ -71,7 +71,7 @@ def _claim(connection: Connection, claim: Claim) -> JobExplained:
     records = connection.records
     instance = records.instance(claim.slot) if claim.slot is not None else None
     record = records.queue(claim.queue)
-    view: QueueView | None = None if record is None else read_queue(records, record)
+    view: QueueView | None = None if record is None else read_whole_queue(records, record)
     return explain_job(claim, instance, view, connection.clock())
 
 

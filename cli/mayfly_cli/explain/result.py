@@ -14,7 +14,7 @@ from mayfly_cli.listings.instances import Shown, shown_of
 from mayfly_cli.listings.jobs import Job, Jobs, job_left, job_of
 from mayfly_cli.operations.granted import Granted, granted_of
 from mayfly_cli.operations.reading import QueueView
-from mayfly_cli.operations.reasons import remedy, told
+from mayfly_cli.operations.reasons import of_security_owners, remedy, told
 from mayfly_cli.operations.screen import Block, Document, Hint, Mood, Span, line
 from mayfly_cli.operations.words import at, job_title, lasted
 
@@ -56,6 +56,8 @@ class JobExplained:
     """Jobs whose end makes room, where the queue's limit holds the job back."""
     todo: str
     """A command, or what else to do; empty for nothing."""
+    instance_end: Step | None = None
+    """State, time and reason of the end of the job's instance; None while it lives."""
     queue_why: Why | None = None
     """What holds back the queue, while the waiting job has no reason of its own yet."""
     granted: Granted | None = None
@@ -82,7 +84,7 @@ class JobExplained:
             when = at(step.at, self.now, seconds=True)
             found.append(line(f"{when}  {step.state:<10} {step.reason}", indent=2))
         if job.instance is not None:
-            found.append(line(f"instance  {job.instance}", indent=2))
+            found.append(line(f"instance  {job.instance}{self._instance_end()}", indent=2))
         for what, name in self.granted.words() if self.granted is not None else ():
             found.append(line(f"{what:<8}  {name}", indent=2))
         if job.why is not None:
@@ -94,7 +96,16 @@ class JobExplained:
             found.append(line(f"frees up  {each.instance} runs {each.title}, for {ran}", indent=2))
         if self.todo:
             found.append(Hint(self.todo, 2))
+        why = job.why or self.queue_why
+        if why is not None and (owned := of_security_owners(why, job.queue)):
+            found.append(Hint(owned, 2))
         return tuple(found)
+
+    def _instance_end(self) -> str:
+        end = self.instance_end
+        if end is None:
+            return ""
+        return f", {end.state} {at(end.at, self.now, seconds=True)}: {end.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +149,7 @@ def explain_job(
     of_queue = _of_queue(view) if view is not None and waits else None
     return JobExplained(
         now=now,
-        job=job_of(claim, instance.instance_id if instance is not None else None, now),
+        job=job_of(claim, instance, now),
         place=jobs.index(claim.job) + 1 if claim.job in jobs else 0,
         of=len(jobs),
         runnable_at=claim.runnable_at,
@@ -147,9 +158,16 @@ def explain_job(
         reason=claim.reason,
         holders=tuple(_holders(view, now)) if held and view is not None else (),
         todo=_todo(why or of_queue, claim.queue, view),
+        instance_end=_end(instance),
         queue_why=of_queue,
         granted=granted_of(claim, view.config if view is not None else None),
     )
+
+
+def _end(instance: Instance | None) -> Step | None:
+    if instance is None or instance.state.traits.open:
+        return None
+    return Step(instance.state, instance.since, instance.reason)
 
 
 def _of_queue(view: QueueView) -> Why | None:
@@ -164,7 +182,7 @@ def explain_left(left: LeftAlone, view: QueueView, now: datetime) -> JobExplaine
         job=job_left(left, view.queue, now),
         place=0,
         of=0,
-        runnable_at=left.why.since,
+        runnable_at=left.waits_since,
         reserved_until=None,
         steps=(),
         reason=left.why.text,

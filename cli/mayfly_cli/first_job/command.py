@@ -8,14 +8,15 @@ import click
 
 from mayfly_cli.command_line import Command
 from mayfly_cli.endpoints import API_TOKEN
-from mayfly_cli.parameter_types import QUEUE_KEY, Minutes, api_endpoint
+from mayfly_cli.operations.options import a_queue
+from mayfly_cli.parameter_types import Minutes, api_endpoint
 
 EXAMPLE_REPOSITORY = "https://github.com/buildkite/bash-example.git"
 MOST_MINUTES = 1440
 EPILOG = f"""\
 Examples:
-  {API_TOKEN}=… mayfly first-job --queue default --remove
-  mayfly first-job --queue default --pipeline my-app --branch main
+  {API_TOKEN}=… mayfly first-job default --remove
+  mayfly first-job default --pipeline my-app --branch main
 
 The token is a user's, with the scopes read_builds, write_builds,
 read_build_logs, read_pipelines, write_pipelines, read_clusters and
@@ -26,7 +27,7 @@ not begin."""
 
 
 @click.command("first-job", cls=Command, epilog=EPILOG)
-@click.option("--queue", metavar="KEY", type=QUEUE_KEY, required=True, help="The queue to run on.")
+@a_queue("The queue to run on.")
 @click.option(
     "--organization", metavar="SLUG", help="Needed if the token sees several organisations."
 )

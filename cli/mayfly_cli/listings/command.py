@@ -16,20 +16,28 @@ from mayfly_cli.operations.options import answer, any_queue, since, watched
     "jobs",
     cls=Command,
     epilog=examples(
-        *("mayfly jobs", "mayfly jobs default --waiting"),
+        *("mayfly jobs", "mayfly jobs default --waiting", "mayfly jobs --failed --since 1d"),
         ends="0 no job waits for a person, 1 one does",
     ),
 )
 @any_queue
 @click.option("--waiting", is_flag=True, help="Only jobs that no agent has yet.")
+@click.option("--failed", is_flag=True, help="Only jobs that Mayfly or their machine failed.")
+@since("1h", help="With --failed: how far back to look.")
 @watched
-def jobs(queue: str | None, waiting: bool, **options: Any) -> int:
-    """List jobs: state, instance, and why a job waits.
+def jobs(queue: str | None, waiting: bool, failed: bool, lasting: timedelta, **options: Any) -> int:
+    """List jobs: state, instance, and why a job waits or failed.
 
-    Jobs that a queue leaves alone, because their rules do not fit, are listed, too.
+    Jobs that a queue leaves alone, because their rules do not fit, are listed, too, and so are
+    those of the last hour that were denied by the queue's policy, failed because boots or attempts
+    failed, or lost with their machine. What a job's own commands did is on its page.
     """
-    from mayfly_cli.listings.reading import read_jobs
+    from mayfly_cli.listings.reading import read_failed_jobs, read_jobs
 
+    if waiting and failed:
+        raise click.UsageError("a job that failed waits no more: give --waiting or --failed")
+    if failed:
+        return answer(lambda it: read_failed_jobs(it, queue, lasting), options)
     return answer(lambda it: read_jobs(it, queue, waiting=waiting), options)
 
 

@@ -33,6 +33,8 @@ class Shown:
     """The job's name for a person; empty without a job."""
     reason: str
     """Why the instance is in its state."""
+    start_after: datetime | None = None
+    """When a stopped instance may be started again that EC2 did not start; None where now."""
 
     @property
     def kind(self) -> str:
@@ -60,12 +62,12 @@ class Instances:
         heads = columns("INSTANCE", "QUEUE", "STATE", ">SINCE", "TYPE", "JOB OR REASON")
         rows = [
             (
-                each.instance or each.slot[-14:],
+                each.instance or "(no id yet)",
                 each.queue,
                 each.state,
                 lasted(self.now - each.since),
                 each.kind or "-",
-                each.title or each.reason,
+                each.title or _why(each, self.now),
             )
             for each in self.instances
         ]
@@ -81,6 +83,13 @@ def instances_of(view: StackView) -> Instances:
         for each in newest_first(queue.instances)
     ]
     return Instances(view.stack, view.now, tuple(shown))
+
+
+def _why(shown: Shown, now: datetime) -> str:
+    if shown.start_after is None or shown.start_after <= now:
+        return shown.reason
+    again = f"may be started again in {lasted(shown.start_after - now)}"
+    return f"{shown.reason.removesuffix('.')}, {again}"
 
 
 def shown_of(instance: Instance, title: str) -> Shown:
@@ -99,4 +108,5 @@ def shown_of(instance: Instance, title: str) -> Shown:
         job=instance.job,
         title=title,
         reason=instance.reason,
+        start_after=instance.start_after,
     )

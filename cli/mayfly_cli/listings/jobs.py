@@ -1,20 +1,22 @@
-"""Jobs that Mayfly knows of: claims that are open, and jobs that a queue leaves alone. Pure."""
+"""Jobs that Mayfly knows of: open claims, jobs left alone, and jobs that failed lately. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mayfly.records.model import Claim
+from mayfly.records.model import Claim, Instance
 from mayfly.records.standing import LeftAlone
 from mayfly.records.why import Why
-from mayfly_cli.operations.reading import QueueView, StackView
+from mayfly_cli.listings.failed import Ended, Outcome, failed_claims, outcome_of, reason_of
+from mayfly_cli.operations.reading import QueueView, StackView, claims_once, instances_once
 from mayfly_cli.operations.reasons import mood
-from mayfly_cli.operations.screen import Document, Span, columns, line, table
+from mayfly_cli.operations.screen import Cell, Document, Mood, Span, columns, line, table
 from mayfly_cli.operations.words import lasted
 
 LEFT_ALONE = "left alone"
+_NOTHING = Ended()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Job:
     """Why the job waits; None for a job that does not wait."""
     reason: str = ""
     """Why the job's claim is in its state, once it has ended; else empty."""
+    outcome: Outcome | None = None
+    """How the job failed; None for one that did not, or of whose failure no record tells."""
 
     @property
     def title(self) -> str:
@@ -53,6 +57,8 @@ class Jobs:
     stack: str
     now: datetime
     jobs: tuple[Job, ...]
+    complete: bool = True
+    """Whether these are all failed jobs of the time that was asked for."""
 
     @property
     def needs_person(self) -> bool:
@@ -68,27 +74,44 @@ class Jobs:
             (
                 each.title,
                 each.queue,
-                each.state,
+                each.state if each.outcome is None else Span(each.outcome, Mood.BAD),
                 lasted(self.now - each.since),
                 each.instance or "-",
-                each.reason if each.why is None else Span(each.why.text, mood(each.why)),
+                _why(each),
             )
             for each in self.jobs
         ]
-        return (table(heads, rows),)
+        more = () if self.complete else (line("there are more: give a shorter --since"),)
+        return (table(heads, rows), *more)
+
+
+def _why(job: Job) -> Cell:
+    return job.reason if job.why is None else Span(job.why.text, mood(job.why))
 
 
 def jobs_of(view: StackView, *, waiting: bool) -> Jobs:
     """The jobs of these queues; with `waiting`, only those that no agent has."""
-    found = [job for queue in view.queues for job in _of_queue(queue, view.now)]
-    kept = [each for each in found if not waiting or each.waited is not None]
-    kept.sort(key=lambda each: (each.since, each.job))
-    return Jobs(view.stack, view.now, tuple(kept))
+    return jobs_with(view, {}, kept=lambda job: not waiting or job.waited is not None)
 
 
-def _of_queue(view: QueueView, now: datetime) -> Iterator[Job]:
-    instances = {each.key: each.instance_id for each in view.instances}
-    for claim in view.claims:
+def jobs_with(
+    view: StackView, ended: Mapping[str, Ended], *, kept: Callable[[Job], bool] = bool
+) -> Jobs:
+    """The jobs of these queues that are `kept`; `ended` has, by queue, what closed lately."""
+    found = [
+        job
+        for queue in view.queues
+        for job in _of_queue(queue, ended.get(queue.queue, _NOTHING), view.now)
+        if kept(job)
+    ]
+    found.sort(key=lambda each: (each.since, each.job))
+    return Jobs(view.stack, view.now, tuple(found), all(each.complete for each in ended.values()))
+
+
+def _of_queue(view: QueueView, ended: Ended, now: datetime) -> Iterator[Job]:
+    instances = {each.key: each for each in instances_once(view.instances, ended.instances)}
+    failed = [claim for claim, _ in failed_claims(ended.claims, instances)]
+    for claim in claims_once(view.claims, failed):
         yield job_of(claim, instances.get(claim.slot) if claim.slot is not None else None, now)
     for left in view.left:
         yield job_left(left, view.queue, now)
@@ -97,13 +120,13 @@ def _of_queue(view: QueueView, now: datetime) -> Iterator[Job]:
 def job_left(left: LeftAlone, queue: str, now: datetime) -> Job:
     """A job that the queue leaves alone."""
     return Job(
-        left.job, left.pipeline, left.build, left.step, queue, LEFT_ALONE, left.why.since,
-        now - left.why.since, 0, None, left.why,
+        left.job, left.pipeline, left.build, left.step, queue, LEFT_ALONE, left.waits_since,
+        max(now - left.waits_since, timedelta()), 0, None, left.why,
     )  # fmt: skip
 
 
-def job_of(claim: Claim, instance: str | None, now: datetime) -> Job:
-    """The job of a claim."""
+def job_of(claim: Claim, instance: Instance | None, now: datetime) -> Job:
+    """The job of a claim, with the instance of its latest attempt."""
     runs = claim.phases.accepted is not None or not (
         claim.state.traits.waits or claim.state.traits.bound
     )
@@ -117,7 +140,8 @@ def job_of(claim: Claim, instance: str | None, now: datetime) -> Job:
         since=claim.since,
         waited=None if runs else max(now - claim.runnable_at, timedelta()),
         attempt=claim.attempt,
-        instance=instance,
+        instance=instance.instance_id if instance is not None else None,
         why=claim.why if claim.state.traits.waits else None,
-        reason="" if claim.state.traits.open else claim.reason,
+        reason="" if claim.state.traits.open else reason_of(claim, instance),
+        outcome=outcome_of(claim, instance),
     )

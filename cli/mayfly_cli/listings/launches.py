@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mayfly.records.model import Instance, Launch
+from mayfly_cli.listings.causes import folded
 from mayfly_cli.operations.screen import Document, Hint, Mood, Span, columns, line, table
 from mayfly_cli.operations.words import at
 
@@ -61,7 +62,7 @@ class Launches:
                 Span(each.outcome, Mood.BAD if each.failed else Mood.PLAIN),
                 each.market,
                 _ids(each.instances),
-                "; ".join(each.errors),
+                "; ".join(folded(each.errors)),
             )
             for each in self.launches
         ]

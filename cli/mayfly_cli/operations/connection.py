@@ -18,6 +18,7 @@ from mayfly_cli.account import QUICK, Account, is_refusal, open_account
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.reading import Records
 from mayfly_cli.operations.refusals import asking
+from mayfly_cli.operations.rights import GRANTS, either
 from mayfly_cli.operations.tuning import StackParameters
 
 
@@ -86,9 +87,10 @@ def _only_stack(account: Account) -> str:
             names = [name for page in found for name in page["TableNames"]]
         except ClientError as error:
             if is_refusal(error):
+                policies = either(GRANTS["dynamodb:ListTables"])
                 raise UsageError(
                     "you may not dynamodb:ListTables, by which the stack is found: give --stack, "
-                    "or MAYFLY_STACK; the stack's ViewersPolicy or OperatorsPolicy allows it"
+                    f"or MAYFLY_STACK; the stack's {policies} allows it"
                 ) from error
             raise
     stacks = stacks_of(names)

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from mayfly_cli.command_line import IN_PLACE_OF_ARGUMENT
 from mayfly_cli.operations.completion import queues
 from mayfly_cli.operations.shared import Shared
-from mayfly_cli.parameter_types import QUEUE_KEY, STACK_NAME
+from mayfly_cli.parameter_types import QUEUE_KEY, QUEUE_OR_NAME, STACK_NAME
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -20,8 +21,41 @@ _DIGITS = re.compile("[0-9]{1,9}")
 _PART = re.compile("([0-9]{1,9})([smhd])")
 _LONGEST_SHOWN = 40
 
-one_queue = click.argument("queue", type=QUEUE_KEY, shell_complete=queues)
-any_queue = click.argument("queue", type=QUEUE_KEY, required=False, shell_complete=queues)
+
+def a_queue(
+    meaning: str, *, required: bool = True, default: str | None = None
+) -> Callable[[Function], Function]:
+    """The argument QUEUE, which may be given as --queue, too: the argument `queue`."""
+    # click takes an argument with `default=None` for one that has a default.
+    given: dict[str, Any] = (
+        {"required": required} if default is None else {"required": False, "default": default}
+    )
+    argument = click.argument("queue", type=QUEUE_KEY, shell_complete=queues, **given)
+    return lambda function: argument(queue_option(meaning)(function))
+
+
+def queue_option(meaning: str) -> Callable[[Function], Function]:
+    """The option --queue, which stands for the command's first argument. See `Command`."""
+    return click.option(
+        *("--queue", IN_PLACE_OF_ARGUMENT),
+        metavar="QUEUE",
+        type=QUEUE_KEY,
+        expose_value=False,
+        shell_complete=queues,
+        help=f"{meaning} May stand in place of the argument.",
+    )
+
+
+one_queue = a_queue("The queue.")
+any_queue = a_queue("The queue; without it, all queues.", required=False)
+
+
+def queue_or_name(function: Function) -> Function:
+    """The argument QUEUE|PATH, or --queue: the argument `place`."""
+    argument = click.argument(
+        "place", metavar="QUEUE|PATH", type=QUEUE_OR_NAME, shell_complete=queues
+    )
+    return argument(queue_option("The queue.")(function))
 
 
 class Duration(click.ParamType[timedelta]):
@@ -94,14 +128,17 @@ def watched(function: Function) -> Function:
     return of_stack(option(function))
 
 
-def since(default: str) -> Callable[[Function], Function]:
+def since(
+    default: str,
+    help: str = "How far back to look.",  # noqa: A002 - as click names it
+) -> Callable[[Function], Function]:
     """The option --since: how far back to read, as the argument `lasting`."""
     return click.option(
         *("--since", "lasting"),
         metavar="TIME",
         type=Duration(),
         default=default,
-        help="How far back to look.",
+        help=help,
     )
 
 

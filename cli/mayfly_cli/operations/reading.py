@@ -126,8 +126,22 @@ def _with_said(view: QueueView, standings: Sequence[Standing]) -> QueueView:
     return replace(view, standings=tuple(s for s in standings if s.queue == view.queue))
 
 
+def read_whole_queue(records: Records, record: QueueRecord) -> QueueView:
+    """As `read_queue`, with what the functions say of the queue: one query more."""
+    said: list[Standing] = []
+    reads: list[Callable[[], QueueView | None]] = [
+        lambda: said.extend(records.standings()),
+        partial(read_queue, records, record),
+    ]
+    (view,) = [view for view in side_by_side(lambda read: read(), reads) if view is not None]
+    return _with_said(view, said)
+
+
 def read_queue(records: Records, record: QueueRecord) -> QueueView:
-    """The view of one queue: three queries of the index `open`, and the ledger by its key."""
+    """The view of one queue: three queries of the index `open`, and the ledger by its key.
+
+    Without standings, which one query reads for all queues.
+    """
     queue = record.queue
     return QueueView(
         record=record,

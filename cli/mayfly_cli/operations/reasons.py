@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from mayfly.config.queue import QueueConfig
 from mayfly.records.why import Code, Why
 from mayfly_cli.operations.screen import Cell, Mood, Span
 from mayfly_cli.operations.words import at, lasted
+
+_SIGNS: Mapping[str, str] = {
+    "bootstrap/script": "bootstrap/script",
+    "bootstrap script": "bootstrap/script",
+    ": s3://": "bootstrap/script",
+    "agent/config": "agent/config",
+}
+"""By words of a failed host: the parameter that its boot depended on."""
 
 
 def mood(why: Why) -> Mood:
@@ -39,6 +48,20 @@ def remedy(why: Why, queue: str, config: QueueConfig | None) -> str:
         case Code.LAUNCH_PACE if config is not None:
             pace = config.max_launches_per_minute * 2
             return f"mayfly set {queue} limits/max-launches-per-minute {pace}"
-        case Code.BRAKED | Code.POOL_UNSTEADY:
+        case Code.POOL_UNSTEADY:
             return f"mayfly launches {queue} --failed"
+        case Code.BRAKED:
+            return f"mayfly launches {queue} --failed --since 2h"
+        case Code.BOOTS_FAILED:
+            return f"mayfly launches {queue} --failed --since 30d"
     return why.code.remedy
+
+
+def of_security_owners(why: Why, queue: str) -> str:
+    """Whose the parameter is that made boots fail, as far as the reason tells; else empty."""
+    if why.code not in {Code.BRAKED, Code.BOOTS_FAILED, Code.BOOT_FAILED}:
+        return ""
+    name = next((name for sign, name in _SIGNS.items() if sign in why.text), "")
+    return (
+        f"{name} of {queue} is security owners' to correct (SecurityOwnersPolicy)" if name else ""
+    )

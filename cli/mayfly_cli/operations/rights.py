@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-VIEWERS, OPERATORS, SECURITY = "ViewersPolicy", "OperatorsPolicy", "SecurityOwnersPolicy"
-"""Logical ids of the policies in template.yaml; outputs of the stack have the same names."""
+from mayfly.config.writers import OPERATORS, SECURITY_OWNERS, removal, writer
+
+VIEWERS = "ViewersPolicy"
 SECRETS = "SecretsOwnersPolicy"
 """Logical id of the policy in stacks/queue.yaml, and name of an output of the queue's stack."""
 _BOTH: Mapping[str, str] = {
@@ -23,6 +24,11 @@ _BOTH: Mapping[str, str] = {
     "servicequotas": "GetServiceQuota",
 }
 """By service: the actions that viewers and operators may."""
+_EVERYBODY = (
+    *("cloudformation:DescribeStacks", "cloudwatch:DescribeAlarms"),
+    *("dynamodb:GetItem", "dynamodb:ListTables", "dynamodb:Query"),
+)
+"""Those of them that security owners may, too: DescribeStacks only of the control plane's stack."""
 _OPERATORS_ALONE = ("dynamodb:DescribeTable", "dynamodb:Scan", "ec2:TerminateInstances")
 _PARAMETERS = (
     *("ssm:DescribeParameters", "ssm:GetParameter", "ssm:GetParameterHistory"),
@@ -35,15 +41,11 @@ GRANTS: Mapping[str, Sequence[str]] = {
         for name in names.split()
     },
     **dict.fromkeys(_OPERATORS_ALONE, (OPERATORS,)),
-    **dict.fromkeys(_PARAMETERS, (VIEWERS, OPERATORS, SECURITY)),
+    **dict.fromkeys((*_EVERYBODY, *_PARAMETERS), (VIEWERS, OPERATORS, SECURITY_OWNERS)),
 }
 """The policies that give a right which does not depend on the parameter's name. The template is not
 installed with the tool, so a test holds that this table says the same."""
 WRITES = ("ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter")
-SECURITY_NAMES = re.compile(
-    r"/queues/[^/]+/(agent/|bootstrap/|policy/|role/|secrets/|ssh/|imds$|job/root$)"
-)
-"""Parameters that decide what may run, and with which rights: security owners alone write them."""
 _OF_OTHERS = re.compile(r":parameter/(?!mayfly/|mayfly-infra/)")
 """Parameters that are not the control plane's, as secrets of jobs."""
 _RESOURCE = re.compile(r"on resource: (\S+)")
@@ -51,15 +53,18 @@ _DENIED_BY = re.compile(r"with an explicit deny in an? ([a-z -]+[a-z])")
 _KINDS: Mapping[str, str] = {"log-group": "log group", "instance": "instance"}
 
 
-def policies_for(action: str, resource: str) -> Sequence[str]:
+def policies_for(action: str, resource: str, stack: str) -> Sequence[str]:
     """The policies that give this right; none where no policy for people does.
 
     `resource` is an ARN, or empty where AWS did not name one.
     """
     if action in WRITES:
         if not resource:
-            return (OPERATORS, SECURITY)
-        return (SECURITY,) if SECURITY_NAMES.search(resource) else (OPERATORS,)
+            return (OPERATORS, SECURITY_OWNERS)
+        policy = writer(resource.rpartition(":parameter")[2])
+        return (policy,) if policy else ()
+    if action == "cloudformation:DescribeStacks" and f":stack/{stack}/" not in resource:
+        return (VIEWERS, OPERATORS)
     return GRANTS.get(action, ())
 
 
@@ -73,10 +78,19 @@ def how_to_get(action: str, message: str, stack: str) -> str:
         what += f", which your {denied[1]} denies"
     if action.startswith("kms:") or _OF_OTHERS.search(resource):
         return f"{what}: for a queue's secrets, {SECRETS} allows it (output of the queue's stack)"
-    giving = policies_for(action, resource)
+    giving = policies_for(action, resource, stack)
     if not giving:
-        return f"{what}: none of the stack's policies for people allows it"
-    return f"{what}: {_or(giving)} allows it (output of the stack {stack})"
+        return (
+            f"{what}: none of the stack's policies for people allows it{_instead(action, resource)}"
+        )
+    return f"{what}: {either(giving)} allows it (output of the stack {stack})"
+
+
+def _instead(action: str, resource: str) -> str:
+    """What an administrator runs to remove a parameter that people may not."""
+    if action != "ssm:DeleteParameter" or ":parameter/" not in resource:
+        return ""
+    return f"; an administrator runs: {removal(resource.rpartition(':parameter')[2])}"
 
 
 def _named(resource: str) -> str:
@@ -90,6 +104,7 @@ def _named(resource: str) -> str:
     return f" on {_KINDS.get(kind, kind)} {name.removesuffix(':*')}" if name else f" on {last}"
 
 
-def _or(names: Sequence[str]) -> str:
+def either(names: Sequence[str]) -> str:
+    """`A, B or C`."""
     *first, last = names
     return f"{', '.join(first)} or {last}" if first else last

@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A command to paste, or what else to do. Never wrapped."""
+    """A command to paste, which is never wrapped, or what else to do."""
 
     text: str
     indent: int = 4

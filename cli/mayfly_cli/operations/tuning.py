@@ -70,8 +70,12 @@ class StackParameters:
 
     def one(self, queue: str, name: str) -> Stored | None:
         """The parameter; None if it does not exist."""
+        return self.at(self.path(queue, name))
+
+    def at(self, path: str) -> Stored | None:
+        """The parameter of this whole name; None if it does not exist."""
         try:
-            answer = self._client.get_parameter(Name=self.path(queue, name))
+            answer = self._client.get_parameter(Name=path)
         except self._client.exceptions.ParameterNotFound:
             return None
         return _stored(answer["Parameter"])
@@ -91,8 +95,8 @@ class StackParameters:
 
         Raises UsageError if somebody else has changed the parameter since it was read.
         """
-        self._unchanged(queue, name, known)
         path = self.path(queue, name)
+        self._unchanged(path, name, known)
         try:
             answer = self._client.put_parameter(
                 Name=path, Value=value, Type="String", Overwrite=known is not None
@@ -106,10 +110,17 @@ class StackParameters:
 
     def delete(self, queue: str, name: str, known: Stored) -> None:
         """Delete the parameter. Raises UsageError if somebody has changed the parameter since."""
-        self._unchanged(queue, name, known)
+        self._delete(self.path(queue, name), name, known)
+
+    def remove(self, path: str, known: Stored) -> None:
+        """As `delete`, by the parameter's whole name."""
+        self._delete(path, path, known)
+
+    def _delete(self, path: str, name: str, known: Stored) -> None:
+        self._unchanged(path, name, known)
         # Gone already: by a call whose answer was lost, or by somebody who wanted the same.
         with contextlib.suppress(self._client.exceptions.ParameterNotFound):
-            self._client.delete_parameter(Name=self.path(queue, name))
+            self._client.delete_parameter(Name=path)
 
     def _below(self, path: str) -> dict[str, Stored]:
         """The parameters below the path by their whole names."""
@@ -118,8 +129,8 @@ class StackParameters:
         )
         return {each["Name"]: _stored(each) for page in pages for each in page["Parameters"]}
 
-    def _unchanged(self, queue: str, name: str, known: Stored | None) -> None:
-        present = self.one(queue, name)
+    def _unchanged(self, path: str, name: str, known: Stored | None) -> None:
+        present = self.at(path)
         versions = [None if each is None else each.version for each in (known, present)]
         if versions[0] != versions[1]:
             raise UsageError(_changed(name, known, present))

@@ -12,6 +12,7 @@ from mayfly.records.audit import ParameterChange
 from mayfly.records.pages import read_all
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
+from mayfly_cli.operations.tuning import LONGEST
 from mayfly_cli.operations.words import at
 
 MOST = 2000
@@ -37,9 +38,12 @@ class Event:
 
     def is_about(self, queue: str | None) -> bool:
         """Whether the change may matter to the queue; None means every queue."""
-        # Alarms and deployments matter to all queues.
-        if queue is None or self.kind not in {"parameter", "spec"}:
+        if queue is None or self.kind == "deployment":
             return True
+        if self.kind == "alarm":
+            # A queue's alarm is named `STACK-queue/QUEUE/…`; others are of the whole stack.
+            _, of_queue, rest = self.name.partition("-queue/")
+            return not of_queue or rest.startswith(f"{queue}/")
         return self.name == queue or self.name.startswith(f"{queue}/")
 
 
@@ -78,20 +82,25 @@ class Changes:
 
 def _told(event: Event) -> str:
     old, new = (
-        "(default)" if value is None else printable(value, 120) for value in (event.old, event.new)
+        "(default)" if value is None else printable(value, LONGEST)
+        for value in (event.old, event.new)
     )
     if event.kind == "spec":
         return f"{old} -> {new}: {event.cause or 'cause not known'}"
     return new if event.kind != "parameter" else f"{old} -> {new}"
 
 
-def read_changes(connection: Connection, since: timedelta) -> Changes:
-    """The changes since then."""
+def read_changes(connection: Connection, since: timedelta, queue: str | None = None) -> Changes:
+    """The changes since then, with `queue` those that may matter to it.
+
+    A queue that is gone, or that never was, may have changes.
+    """
     now, history = connection.clock(), connection.history
     start = now - since
     found = read_all(lambda after: history.changes(start, now, after), MOST)
     events = events_of(connection, stack_of(connection), found.records, start)
-    return Changes(connection.stack, now, start, events, found.complete)
+    kept = tuple(each for each in events if each.is_about(queue))
+    return Changes(connection.stack, now, start, kept, found.complete)
 
 
 def events_of(

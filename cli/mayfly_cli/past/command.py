@@ -55,16 +55,22 @@ def cost(queue: str | None, by: str, lasting: timedelta, **options: Any) -> int:
     return answer(lambda it: cost_of(read_past(it, lasting, queue), by), options)
 
 
-@click.command("changes", cls=Command, epilog=examples("mayfly changes --since 7d", ends="0 shown"))
+@click.command(
+    "changes",
+    cls=Command,
+    epilog=examples("mayfly changes --since 7d", "mayfly changes default", ends="0 shown"),
+)
+@any_queue
 @since("24h")
 @of_stack
-def changes(lasting: timedelta, **options: Any) -> int:
+def changes(queue: str | None, lasting: timedelta, **options: Any) -> int:
     """Show what changed, and who did it.
 
-    Parameters with their old and new values, deleted ones too; specs of queues, with the cause: a
-    deployment, a parameter, a recycle; each alarm's present state; the latest deployment of the
+    Parameters with their old and new values, deleted ones too; the specs of queues (what shapes
+    their instances), with the cause: a deployment, a parameter, a recycle; each alarm's present
+    state; the latest deployment of the stack. With a queue: its own changes, and those of the
     stack.
     """
     from mayfly_cli.past.changes import read_changes
 
-    return answer(lambda connection: read_changes(connection, lasting), options)
+    return answer(lambda connection: read_changes(connection, lasting, queue), options)

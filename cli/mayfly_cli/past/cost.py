@@ -77,10 +77,12 @@ class Cost:
             for each in self.rows
         ]
         heads = columns(self.by.upper(), ">JOBS", ">HOURS", ">COST", ">SPOT")
-        idle = f"boots and idle pool ${self.idle_pool_usd:.2f} · {self.prices}"
+        idle = (
+            f"boots, and instances that waited for a job: ${self.idle_pool_usd:.2f} · {self.prices}"
+        )
         found: Document = (table(heads, rows), line(idle), line(str(self.stopped_pool)))
         if self.unpriced_hours:
-            text = f"without a known price: {self.unpriced_hours:.1f} hours, in no sum"
+            text = f"{self.unpriced_hours:.2f} hours have no known price, and are in no sum"
             found += (line(Span(text, Mood.NOTICE)),)
         if not self.complete:
             found += (line(Span("there is more: give a shorter --since", Mood.NOTICE)),)

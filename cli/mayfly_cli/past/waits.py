@@ -11,6 +11,12 @@ from mayfly_cli.operations.screen import Document, columns, line, table
 from mayfly_cli.operations.waiting import nearest, wait_of
 from mayfly_cli.past.reading import Past
 
+_SHARES = (">RESERVING", ">PLACING", ">STARTING")
+_MEANING = (
+    "shares of the waits: until Buildkite took the reservation, until an instance was there, until "
+    "an agent had the job"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -50,7 +56,7 @@ class Waits:
         """One row for each name and path."""
         if not self.rows:
             return (line("no job began in this time"),)
-        heads = columns(self.by.upper(), "PATH", ">JOBS", ">P50", ">P99", "RESERVE/PLACE/START")
+        heads = columns(self.by.upper(), "PATH", ">JOBS", ">P50", ">P99", *_SHARES)
         rows = [
             (
                 each.name,
@@ -58,12 +64,14 @@ class Waits:
                 str(each.jobs),
                 f"{each.p50:.1f}s",
                 f"{each.p99:.1f}s",
-                f"{each.reserving:.0%}/{each.placing:.0%}/{each.starting:.0%}",
+                f"{each.reserving:.0%}",
+                f"{each.placing:.0%}",
+                f"{each.starting:.0%}",
             )
             for each in self.rows
         ]
         more = () if self.complete else (line("there are more jobs: give a shorter --since"),)
-        return (table(heads, rows), *more)
+        return (table(heads, rows), line(_MEANING), *more)
 
 
 def waits_of(past: Past, by: str) -> Waits:

@@ -75,17 +75,16 @@ class Plan:
             if each.error:
                 found.append(line(Span(each.error, Mood.BAD), indent=2))
             found.extend(
-                line(f"{step.function:<9}  {step.action}: {step.reason}", indent=2)
-                for step in each.steps
+                line(f"{step.function:<9}  {step.reason}", indent=2) for step in each.steps
             )
             if not each.steps and not each.error:
                 found.append(line("nothing to do", indent=2))
             found.extend(
-                line("held       ", *told(why, self.now), indent=2) for why in each.reasons
+                line("held back  ", *told(why, self.now), indent=2) for why in each.reasons
             )
             if each.next_change is not None:
                 when = at(each.next_change, self.now, seconds=True)
-                found.append(line(f"looks again at {when}", indent=2))
+                found.append(line(f"without news, the next change is at {when}", indent=2))
         return tuple(found)
 
 

@@ -10,6 +10,7 @@ from mayfly.records.audit import ParameterChange
 from mayfly.records.model import Claim, Instance, Launch
 from mayfly.records.pages import Read
 from mayfly_cli.html_report.operators import Change, QueueHours
+from mayfly_cli.listings.failed import Ended
 from mayfly_cli.operations.reading import (
     QueueView,
     StackView,
@@ -98,7 +99,7 @@ def report_of(
         complete=not incomplete,
         volumes=changed.volumes,
     )
-    states = [queue_status(each.view, (), view.now) for each in every]
+    states = [queue_status(each.view, Ended(), view.now) for each in every]
     return OperatorReport(
         stack=view.stack,
         region=view.region,
@@ -153,8 +154,8 @@ def _missing_changes(read: Read[ParameterChange], now: datetime) -> Iterator[str
 
 def _untold(queues: Iterable[QueueHours]) -> Iterator[str]:
     """What no record tells."""
-    yield "Jobs without a record, which are those of rules not met and those beyond the look-ahead."
-    yield "Changes of parameters before Mayfly recorded any: the target of then is that after them."
+    yield "Jobs that no queue took, as their rules were not met or too many jobs were before them."
+    yield "Changes of parameters before Mayfly recorded any: the target is the one after them."
     every = list(queues)
     for what, lacking in (
         ("hot instances", [q.queue for q in every if any(h.hot is None for h in q.hours)]),

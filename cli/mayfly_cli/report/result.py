@@ -11,6 +11,7 @@ from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, ta
 from mayfly_cli.operations.words import at, count, lasted
 from mayfly_cli.past.cost import Cost
 
+_HEADS = columns("QUEUE", ">MOST JOBS WAITING", ">FEWEST HOT INSTANCES", ">HOURS BELOW TARGET")
 _SCREEN = {"screen": True}
 """Of a field that JSON leaves out."""
 
@@ -56,14 +57,16 @@ class OperatorReport:
         rows = [(each.queue, *_extremes(each)) for each in self.hours]
         found: Document = (
             line(Span(f"{self.stack} · {self.region}", Mood.STRONG), f" · {self.verdict}"),
-            table(columns("QUEUE", ">MOST WAITING", ">FEWEST HOT", ">HOURS BELOW TARGET"), rows),
+            table(_HEADS, rows),
         )
         for cause in self.failed_launches[:5]:
             failed = f"{count(cause.launches, 'failed launch', 'failed launches')}"
             found += (line(cause.queue, "  ", Span(failed, Mood.BAD), f" {cause.text}"),)
         spent = sum(row.usd or 0 for row in self.cost.rows) + self.cost.idle_pool_usd
         found += (line(f"${spent:.2f}, {count(len(self.changes), 'change')}; {self.cost.prices}"),)
-        found += tuple(line(Span(each, Mood.FAINT)) for each in self.left_out)
+        if self.left_out:
+            found += (line(Span("Not in the report:", Mood.FAINT)),)
+        found += tuple(line(Span(each, Mood.FAINT), indent=2) for each in self.left_out)
         said = f"written: {self.file}" if self.file else "the whole report: --html FILE, or --json"
         return (*found, line(said))
 
@@ -96,7 +99,7 @@ def _extremes(queue: operators.QueueHours) -> tuple[str, str, str]:
         if hour.hot is not None and hour.target is not None
     ]
     most = max(hour.waiting for hour in queue.hours)
-    return str(most), str(min(hot)) if hot else "-", f"{sum(told)}/{len(told)}" if told else "-"
+    return str(most), str(min(hot)) if hot else "-", f"{sum(told)} of {len(told)}" if told else "-"
 
 
 def _costs(cost: Cost) -> operators.Costs:

@@ -13,7 +13,7 @@ from mayfly.config.problem import printable
 from mayfly.errors import MayflyError
 from mayfly_cli.ends import Stopped, UsageError
 from mayfly_cli.operations.connection import Connection
-from mayfly_cli.operations.parameter_names import below_queue, described
+from mayfly_cli.operations.parameter_names import below_queue, described, known
 from mayfly_cli.operations.queues import live_queue
 from mayfly_cli.operations.refusals import why_not_asked
 from mayfly_cli.operations.screen import Document, Hint, Mood, Span, line
@@ -38,6 +38,7 @@ class Changed:
     new: str | None
     """None for a parameter that was deleted."""
     default: str
+    """Empty for a name that no queue has."""
     in_force: bool
     after_seconds: float | None = None
     """How long it took until the change was in force; None where it is not yet."""
@@ -71,7 +72,9 @@ class Changed:
         return found
 
     def _shown(self, value: str | None) -> str:
-        return f"(default {self.default})" if value is None else printable(value, 400)
+        if value is None:
+            return f"(default {self.default})" if self.default else "(removed)"
+        return printable(value, LONGEST)
 
 
 def change(
@@ -87,9 +90,10 @@ def change(
     """
     record = live_queue(connection.records, queue)
     name = below_queue(name, connection.parameters.path(queue, ""))
-    description = described(name)
     stored = connection.parameters.of_queue(queue)
     old = stored.get(name)
+    # A name that no queue has can be removed, where somebody has written it.
+    entry = known(name) if value is None and old is not None else described(name)
     new = None if value is None else clean(value)
     if was is not None and (old is None or old.value.strip() != was.strip()):
         found = "does not exist" if old is None else f'is "{old.shown(200)}"'
@@ -107,7 +111,7 @@ def change(
         name=name,
         old=None if old is None else old.shown(LONGEST),
         new=new,
-        default=description.default,
+        default="" if entry is None else entry.default,
         in_force=True,
     )
     if new == (None if old is None else old.value):
@@ -167,7 +171,8 @@ def _awaited(
             note = "written, but the queue has been deleted meanwhile: nothing reads the parameter"
             return replace(shown, in_force=False, note=note)
         took = (connection.clock() - begun).total_seconds()
-        if record.config == expected:
+        left = shown.new is None and any(each.startswith(shown.name) for each in record.problems)
+        if record.config == expected and not left:
             return replace(shown, in_force=True, after_seconds=round(took, 1))
         told = [
             each for each in record.problems if each.startswith(shown.name) and each not in before

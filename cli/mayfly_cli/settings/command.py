@@ -10,11 +10,19 @@ import click
 from mayfly_cli.command_line import Command
 from mayfly_cli.operations.completion import names
 from mayfly_cli.operations.epilogs import examples
-from mayfly_cli.operations.options import Duration, answer, of_stack, one_queue
-from mayfly_cli.parameter_types import Count
+from mayfly_cli.operations.options import Duration, answer, of_stack, one_queue, queue_or_name
+from mayfly_cli.parameter_types import STACK_NAME, Count
 
 _CHANGES = "0 the change is in force, 1 it is not"
 _NAME = click.argument("name", shell_complete=names)
+_ANY_NAME = click.argument("name", required=False, shell_complete=names)
+
+
+def _of_the_stack(place: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with the stack that a parameter's whole name tells."""
+    _, top, stack, *_ = *place.split("/"), "", "", ""
+    told = stack if top == "mayfly" and STACK_NAME.allows(stack) else None
+    return {**options, "stack": options["stack"] or told}
 
 
 @click.command(
@@ -22,20 +30,22 @@ _NAME = click.argument("name", shell_complete=names)
     cls=Command,
     epilog=examples(
         *("mayfly get default", "mayfly get default pool/hot"),
+        "mayfly get /mayfly/STACK/queues/defualt",
         ends="0 all values are in force, 1 one is not",
     ),
 )
-@one_queue
-@click.argument("name", required=False, shell_complete=names)
+@queue_or_name
+@_ANY_NAME
 @of_stack
-def get(queue: str, name: str | None, **options: Any) -> int:
+def get(place: str, name: str | None, **options: Any) -> int:
     """Show a queue's parameters, or what one means.
 
-    A value that is not in force shows why. Parameters that do not exist show their default.
+    A value that is not in force shows why. Parameters that do not exist show their default. PATH is
+    a whole name: of parameters that no queue reads, the command shows why, and what removes them.
     """
-    from mayfly_cli.settings.listing import listing
+    from mayfly_cli.settings.strays import shown
 
-    return answer(lambda connection: listing(connection, queue, name), options)
+    return answer(lambda it: shown(it, place, name), _of_the_stack(place, options))
 
 
 @click.command(
@@ -66,16 +76,26 @@ def set_(queue: str, name: str, value: str, was: str | None, **options: Any) -> 
 
 
 @click.command(
-    "unset", cls=Command, epilog=examples("mayfly unset default pool/hot", ends=_CHANGES)
+    "unset",
+    cls=Command,
+    epilog=examples(
+        "mayfly unset default pool/hot",
+        "mayfly unset /mayfly/STACK/queues/defualt/pool/hot",
+        ends=_CHANGES,
+    ),
 )
-@one_queue
-@_NAME
+@queue_or_name
+@_ANY_NAME
 @of_stack
-def unset(queue: str, name: str, **options: Any) -> int:
-    """Go back to a parameter's default."""
-    from mayfly_cli.settings.changing import change
+def unset(place: str, name: str | None, **options: Any) -> int:
+    """Go back to a parameter's default.
 
-    return answer(lambda it: change(it, queue, name, None), options)
+    PATH is a whole name: it removes a parameter that no queue reads, too, as one of a misspelt
+    queue, or of a queue whose stack was deleted.
+    """
+    from mayfly_cli.settings.strays import unset as remove
+
+    return answer(lambda it: remove(it, place, name), _of_the_stack(place, options))
 
 
 @click.command(
@@ -170,14 +190,12 @@ def recycle(queue: str, **options: Any) -> int:
     """Replace a queue's idle instances, a few at a time.
 
     The command sets launch/generation to the time, which replaces instances as a new image would:
-    jobs run on, and older instances take jobs only while no newer one is ready.
+    jobs run on, and older instances take jobs only while no newer one is ready. It says how many
+    instances are replaced, about how long that takes, and what the boots cost.
     """
-    from mayfly_cli.settings.changing import change
+    from mayfly_cli.settings.recycling import recycle as replace_all
 
-    return answer(
-        lambda it: change(it, queue, "launch/generation", f"{it.clock():%Y-%m-%dT%H:%M:%SZ}"),
-        options,
-    )
+    return answer(lambda it: replace_all(it, queue), options)
 
 
 CHANGING = (set_, unset, pool, pause, resume, drain, recycle)

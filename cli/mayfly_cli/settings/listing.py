@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mayfly.config.problem import printable
 from mayfly.records.model import QueueRecord
 from mayfly_cli.operations.connection import Connection
+from mayfly_cli.operations.mending import bad_value, name_of
 from mayfly_cli.operations.parameter_names import NAMES, below_queue, described, known
 from mayfly_cli.operations.queues import queues_named
 from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
@@ -48,39 +48,33 @@ class Settings:
         return bool(self.problems)
 
     def document(self) -> Document:
-        """One row a parameter; of one parameter also its meaning."""
-        heads = columns("NAME", "VALUE", "CHANGED", "NOTE")
+        """One row a parameter, and what is wrong; of one parameter also its meaning."""
         rows = [
             (
                 each.name,
-                Span(_short(each.default), Mood.FAINT)
-                if each.value is None
-                else _short(each.value),
                 "default" if each.changed is None else at(each.changed, self.now),
-                Span(each.problem, Mood.BAD),
+                Span(each.default, Mood.FAINT) if each.value is None else each.value,
             )
             for each in self.settings
         ]
-        found: Document = (table(heads, rows),)
-        if len(self.settings) == 1:
-            (only,) = self.settings
-            value = () if only.value is None else (line("value    ", only.value),)
+        found: Document = (table(columns("NAME", "CHANGED", "VALUE"), rows),)
+        if len(self.settings) == 1 and (only := self.settings[0]).meaning:
             found += (line(""), line("meaning  ", only.meaning), line("allowed  ", only.allowed))
-            found += value
+        shown = {each.name for each in self.settings}
+        wrong = [each for each in self.problems if name_of(each) in {*shown, ""}]
+        for each in wrong:
+            found += (line(""), *bad_value(self.queue, each))
         return found
-
-
-def _short(value: str) -> str:
-    return printable(value, 24)
 
 
 def listing(connection: Connection, queue: str, name: str | None) -> Settings:
     """The queue's parameters, or the named one. Raises UsageError for an unknown queue or name."""
     (record,) = queues_named(connection.records, queue)
+    stored = connection.parameters.of_queue(queue)
     if name is not None:
         name = below_queue(name, connection.parameters.path(queue, ""))
-        described(name)
-    stored = connection.parameters.of_queue(queue)
+        if name not in stored:
+            described(name)
     return settings_of(connection.stack, record, stored, name, connection.clock())
 
 

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from mayfly.records.states import InstanceState, Supply, instance_states
+from mayfly.records.why import OF_JOBS, Why
 from mayfly.tick.prices import known_prices
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.queues import live_queue
-from mayfly_cli.operations.reading import QueueView, read_queue
+from mayfly_cli.operations.reading import QueueView, read_whole_queue
+from mayfly_cli.operations.reasons import told
 from mayfly_cli.operations.screen import Document, line
 from mayfly_cli.operations.words import at, count
 from mayfly_cli.past.volumes import MONTH, gib_of
@@ -41,6 +43,8 @@ class Pooled:
     """What these instances, or the volumes of these stopped instances, cost until the end; for an
     hour or a month where there is no end. None for an unknown price."""
     price: Price
+    reasons: tuple[Why, ...] = ()
+    """What holds back launches or pools of the queue, as it was said last."""
 
     @property
     def needs_person(self) -> bool:
@@ -48,13 +52,14 @@ class Pooled:
         return self.change.needs_person
 
     def document(self) -> Document:
-        """The change and its price in one line, then as for `set`."""
+        """The change and its price in one line, then as for `set`; last what holds up launches."""
         end = "" if self.until is None else f" until {at(self.until, self.now)}, then {self.then}"
         coming = count(self.launches, "launch", "launches")
         cost = f", {self._cost()}" if self.launches else ""
         change = f"{self.change.queue}: {self.before} -> {self.size}{end} ({coming}{cost})"
         source = (line(self.price.source, indent=2),) if self.launches else ()
-        return (line(change), *source, *self.change.document())
+        held = (line("now       ", *told(each, self.now), indent=2) for each in self.reasons)
+        return (line(change), *source, *self.change.document(), *held)
 
     def _cost(self) -> str:
         if self.usd is None:
@@ -79,7 +84,7 @@ def pool(
     Raises:
         UsageError: as `change`; and for a pool with a schedule, where no time is given.
     """
-    view = read_queue(connection.records, live_queue(connection.records, queue))
+    view = read_whole_queue(connection.records, live_queue(connection.records, queue))
     name = "pool/stopped" if stopped else "pool/hot"
     present = connection.parameters.one(queue, name)
     text = present.value.strip() if present is not None else "0"
@@ -93,7 +98,7 @@ def pool(
             f"mayfly set {queue} {name} {size}"
         )
     launches = max(size - _supplied(view, stopped=stopped), 0)
-    price = _price(connection, view, stopped=stopped)
+    price = price_of(connection, view, stopped=stopped)
     made = change(connection, queue, name, value, was=None if present is None else present.value)
     return Pooled(
         change=made,
@@ -105,6 +110,7 @@ def pool(
         launches=launches,
         usd=price.of(launches, until - now if until is not None else price.per),
         price=price,
+        reasons=tuple(each for each in view.reasons if each.code not in OF_JOBS),
     )
 
 
@@ -120,7 +126,8 @@ def _in_force(view: QueueView, now: datetime, *, stopped: bool) -> int:
     return (view.config.stopped if stopped else view.config.hot).value(now)
 
 
-def _price(connection: Connection, view: QueueView, *, stopped: bool) -> Price:
+def price_of(connection: Connection, view: QueueView, *, stopped: bool = False) -> Price:
+    """The price of an instance of the queue's pool, or of a stopped instance's volume."""
     prices = known_prices(connection.records)
     if stopped:
         return volume_price(gib_of(view, connection.stack), prices)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mayfly.records.model import Claim, Lease
 from mayfly.records.standing import Standing, Target
 from mayfly.records.states import Supply
-from mayfly.records.why import Code, Why, why
+from mayfly.records.why import Code, Why, in_order, why
+from mayfly_cli.listings.failed import Ended
 from mayfly_cli.operations.reading import QueueView, claims_once
 from mayfly_cli.operations.waiting import Percentiles, percentiles
+from mayfly_cli.status.boots import failed_boots
+from mayfly_cli.status.failures import Failures, failures_of
 
 SILENT = timedelta(minutes=2)
 """After this time without a renewal of its lease, `dispatch` does not run."""
@@ -54,10 +57,14 @@ class QueueStatus:
     """How long the oldest waiting job has waited."""
     waits: Percentiles | None
     """Of jobs that began today, at most the latest 500; None without any."""
+    held: int
+    """Jobs, of the waiting ones, that a queue holds because its parameter `paused` is true."""
     left_alone: int
     """Jobs whose rules the queue does not meet."""
     reasons: tuple[Why, ...]
     """What holds the queue back, the gravest first."""
+    failures: Failures
+    """Jobs that failed in the last hour by the policy, by Mayfly, or by the end of a machine."""
     problems: tuple[str, ...]
     """Values of parameters that are not in force."""
     active: bool
@@ -99,11 +106,12 @@ def buildkite_word(lease: Lease | None, now: datetime) -> BuildkiteWord:
     return BuildkiteWord("good", None, "", heard.listed_at)
 
 
-def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> QueueStatus:
-    """The status of one queue."""
-    known = claims_once(view.claims, begun)
+def queue_status(view: QueueView, ended: Ended, now: datetime) -> QueueStatus:
+    """The status of one queue, with what of it has ended lately."""
+    known = claims_once(view.claims, ended.claims)
     waiting = [claim for claim in known if claim.state.traits.waits]
     number, oldest = _waiting(waiting, known, view.standings)
+    reasons = in_order((*reasons_of(view, now), *failed_boots(view, ended.instances)))
     target = next((each.hot for each in view.standings if each.hot is not None), None)
     held = view.config.stopped.target(now) if view.config is not None else Target(0)
     supply = [each.state.traits.supply for each in view.instances]
@@ -126,8 +134,10 @@ def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> Queu
         waiting=number,
         oldest=None if oldest is None else max(now - oldest, timedelta()),
         waits=percentiles(recent),
-        left_alone=sum(each.left_total for each in view.standings),
-        reasons=reasons_of(view, now),
+        held=number if any(each.code is Code.PAUSED for each in reasons) else 0,
+        left_alone=sum(each.left_total - each.held for each in view.standings),
+        reasons=reasons,
+        failures=failures_of(view, ended, now),
         problems=view.record.problems,
         active=view.record.active,
     )
@@ -146,8 +156,8 @@ def _waiting(
     for said in standings:
         gone = [c for c in moved if c.runnable_at <= said.at < _waited_until(c)]
         left = said.waiting - len(gone)
-        held = [job.why.since for job in said.left if job.why.code is Code.PAUSED]
-        numbers.append(left + (said.left_total if len(held) == len(said.left) else len(held)))
+        held = [job.waits_since for job in said.left if job.why.code is Code.PAUSED]
+        numbers.append(left + max(said.held, len(held)))
         times.extend(held)
         others = said.oldest not in {claim.runnable_at for claim in gone}
         if said.oldest is not None and left > 0 and others:

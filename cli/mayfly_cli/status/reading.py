@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
-from mayfly.records.model import Claim
+from mayfly_cli.listings.failed import HOUR, Ended
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.reading import side_by_side
 from mayfly_cli.operations.stack_view import view_of
+from mayfly_cli.status.boots import LATEST
 from mayfly_cli.status.result import Status, status_of
+
+KEPT = timedelta(days=30)
+"""How long records of ended instances are kept."""
 
 
 def read_status(connection: Connection, queue: str | None) -> Status:
@@ -18,10 +21,14 @@ def read_status(connection: Connection, queue: str | None) -> Status:
     view = view_of(connection, queue)
     midnight = view.now.replace(hour=0, minute=0, second=0, microsecond=0)
     names = [each.queue for each in view.queues]
-    ended = side_by_side(partial(_ended, connection, midnight, view.now), names)
+    start = min(midnight, view.now - HOUR)
+    ended = side_by_side(partial(_ended, connection, start, view.now), names)
     return status_of(view, dict(zip(names, ended, strict=True)))
 
 
-def _ended(connection: Connection, start: datetime, end: datetime, queue: str) -> Sequence[Claim]:
-    """One page of the index `closed`: the latest claims since `start`."""
-    return connection.history.claims(queue, start, end).records
+def _ended(connection: Connection, start: datetime, end: datetime, queue: str) -> Ended:
+    """Two queries of the index `closed`: the latest claims since `start`, the latest instances."""
+    history = connection.history
+    claims = history.claims(queue, start, end)
+    instances = history.instances(queue, end - KEPT, end, most=LATEST)
+    return Ended(claims.records, instances.records, not claims.after)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mayfly.records.model import Claim
+from mayfly_cli.listings.failed import Ended
 from mayfly_cli.operations.reading import StackView
 from mayfly_cli.operations.screen import Document
 from mayfly_cli.status.found import StackStatus, buildkite_word, queue_status
@@ -21,14 +21,14 @@ class Status(StackStatus):
         return document(self)
 
 
-def status_of(view: StackView, begun: Mapping[str, Sequence[Claim]]) -> Status:
-    """The status; `begun` has, by queue, claims of jobs that ended today."""
+def status_of(view: StackView, ended: Mapping[str, Ended]) -> Status:
+    """The status; `ended` has, by queue, claims of jobs that ended today, and instances."""
     return Status(
         stack=view.stack,
         region=view.region,
         now=view.now,
         buildkite=buildkite_word(view.lease, view.now),
         queues=tuple(
-            queue_status(each, begun.get(each.queue, ()), view.now) for each in view.queues
+            queue_status(each, ended.get(each.queue, Ended()), view.now) for each in view.queues
         ),
     )

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from mayfly.config.problem import printable
+from mayfly.dispatch.policy import in_short
+from mayfly.records.bounds import cut
 from mayfly.records.standing import Target
-from mayfly_cli.operations.reasons import mood, remedy, title
+from mayfly.records.why import Code
+from mayfly_cli.listings.failed import HOUR
+from mayfly_cli.listings.jobs import Job
+from mayfly_cli.operations.mending import bad_value
+from mayfly_cli.operations.reasons import mood, of_security_owners, remedy, title, told
 from mayfly_cli.operations.screen import (
     Block,
     Cell,
@@ -22,16 +27,19 @@ from mayfly_cli.operations.screen import (
 from mayfly_cli.operations.words import at, count, lasted
 from mayfly_cli.status.found import QueueStatus, StackStatus
 
+LONGEST = 240
+"""Bytes of a failed job's reason; `mayfly explain JOB` has all of it."""
 DEFAULT = "default"
 """The reason of a target that no entry of the schedule sets."""
 _WAITS = (">COMING", ">RUNNING", ">OF MAX", ">WAITING", ">OLDEST", ">P50/P99", "NOTE")
 
 
 def document(status: StackStatus) -> Document:
-    """A head line, a row for each queue, and what needs a person with what to do.
+    """A head line, a row for each queue, what needs a person with what to do, and failed jobs.
 
-    Stopped instances have a column where a queue has such a pool. A single queue shows why its
-    pools have their targets below its row, several ones in their notes.
+    Stopped instances have a column where a queue has such a pool. A single queue shows below its
+    row why its pools have their targets, and each of its reasons whole; several ones show in their
+    notes the targets in force and the gravest reason.
     """
     stopped = any(each.stopped or each.stopped_target for each in status.queues)
     heads = columns("QUEUE", ">HOT", *((">STOPPED",) if stopped else ()), *_WAITS)
@@ -39,7 +47,10 @@ def document(status: StackStatus) -> Document:
     found.append(table(heads, [_row(each, status, stopped=stopped) for each in status.queues]))
     if len(status.queues) == 1:
         found += _pools(status.queues[0], status)
-    wrong = [block for each in status.queues for block in _wrong(each, status)]
+        found += _held(status.queues[0])
+    wrong = [
+        block for each in status.queues for block in (*_wrong(each, status), *_failed(each, status))
+    ]
     return (*found, *((line(""), *wrong) if wrong else ()))
 
 
@@ -95,9 +106,22 @@ def _pools(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
     for name, number, target in _targets(queue):
         if target.reason and (name == "hot" or target.value or target.next_change):
             changes = target.next_change
-            later = "no change is due" if changes is None else _next(changes, status)
-            because = f'because of "{target.reason}"' if target.reason != DEFAULT else "by default"
-            yield line(f"{name} {number}/{target.value} {because}; {later}")
+            later = "no change is planned" if changes is None else _next(changes, status)
+            because = f"pool/{name} has this count"
+            if target.reason != DEFAULT:
+                because = f'the entry "{target.reason}" of pool/{name} is in force'
+            if name == "hot" and any(each.code is Code.PAUSED for each in queue.reasons):
+                because = "the queue is paused, and keeps none"
+            yield line(f"{name} {number} of {target.value}: {because}; {later}")
+
+
+def _held(queue: QueueStatus) -> Iterator[Block]:
+    """How many jobs a queue holds that its operators have paused."""
+    if any(each.code is Code.PAUSED for each in queue.reasons):
+        oldest = "" if queue.oldest is None else f", the oldest one for {lasted(queue.oldest)}"
+        held = count(queue.held, "job") if queue.held else "no job"
+        yield line(Span("PAUSED", Mood.NOTICE), f" holds {held}{oldest}")
+        yield Hint(f"mayfly resume {queue.queue}")
 
 
 def _next(changes: datetime, status: StackStatus) -> str:
@@ -116,6 +140,9 @@ def _note(queue: QueueStatus, status: StackStatus) -> Cell:
         return Span("BEING DELETED", Mood.NOTICE)
     several = len(status.queues) > 1
     by_the_clock = " · ".join(_in_force(queue, status)) if several else ""
+    if queue.reasons and not several:
+        titles = ", ".join(dict.fromkeys(title(each) for each in queue.reasons))
+        return Span(titles, mood(queue.reasons[0]))
     if queue.reasons:
         first = queue.reasons[0]
         more = f" (+{len(queue.reasons) - 1})" if len(queue.reasons) > 1 else ""
@@ -138,16 +165,39 @@ def _in_force(queue: QueueStatus, status: StackStatus) -> Iterator[str]:
 
 
 def _wrong(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
-    """What needs a person, below the table."""
+    """What needs a person, below the table; of a single queue, every reason."""
     for problem in queue.problems:
-        yield line(queue.queue, "  ", Span("BAD VALUE", Mood.BAD), f" {printable(problem, 400)}")
-        yield Hint(f"mayfly get {queue.queue} {problem.split()[0].rstrip(':')}")
+        yield from bad_value(queue.queue, problem)
     for each in queue.reasons:
-        if each.code.needs_person:
-            since = f" (since {at(each.since, status.now)})"
-            yield line(queue.queue, "  ", Span(title(each), Mood.BAD), f" {each.text}{since}")
+        if each.code.needs_person or len(status.queues) == 1:
+            yield line(queue.queue, "  ", *told(each, status.now))
             if todo := remedy(each, queue.queue, None):
                 yield Hint(todo)
+            if owned := of_security_owners(each, queue.queue):
+                yield Hint(owned)
+
+
+def _failed(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
+    """How many jobs failed lately, and the latest; of a single queue the ones before it, too."""
+    found = queue.failures
+    span = status.now - found.since
+    within = "hour" if span == HOUR else lasted(span)
+    for group in found.groups:
+        first, *others = group.latest
+        ago = lasted(status.now - first.since)
+        yield line(
+            *(queue.queue, "  ", Span(group.outcome.upper(), Mood.NOTICE)),
+            f" {count(group.jobs, 'job')} in the last {within}, the latest {ago} ago: ",
+            _failure(first),
+        )
+        for job in others if len(status.queues) == 1 else ():
+            yield line(f"{at(job.since, status.now, seconds=True)}  {_failure(job)}", indent=2)
+    if found.groups:
+        yield Hint(f"mayfly jobs {queue.queue} --failed")
+
+
+def _failure(job: Job) -> str:
+    return f"{job.title}: {cut(in_short(job.reason), LONGEST)}"
 
 
 def _seconds(seconds: float) -> str:

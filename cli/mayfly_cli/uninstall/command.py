@@ -8,13 +8,14 @@ import click
 
 from mayfly_cli.command_line import Command
 from mayfly_cli.endpoints import AGENT_ENDPOINT
-from mayfly_cli.parameter_types import QUEUE_KEY, STACK_NAME, Address
+from mayfly_cli.operations.options import a_queue
+from mayfly_cli.parameter_types import STACK_NAME, Address
 from mayfly_cli.uninstall.inventory import TOKEN_PARAMETER
 
 EPILOG = """\
 Examples:
   mayfly uninstall --region eu-central-1
-  mayfly uninstall --region eu-central-1 --queue deploy
+  mayfly uninstall deploy --region eu-central-1
 
 The first example deletes the stack mayfly with all queues, the second one
 queue while the others go on. The token parameter is never deleted.
@@ -26,7 +27,7 @@ begin."""
 @click.option(
     "--stack", metavar="NAME", type=STACK_NAME, default="mayfly", help="Name of the stack."
 )
-@click.option("--queue", metavar="KEY", type=QUEUE_KEY, help="Delete only this queue.")
+@a_queue("Delete only this queue.", required=False)
 @click.option("--now", is_flag=True, help="Do not wait for running jobs.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--region", metavar="REGION", help="AWS region.  [default: from the environment]")

@@ -35,7 +35,7 @@ def lines(lab: Lab) -> Iterator[Line]:
         ("administrator", "as who deploys the stacks: every right", lab.aws.administrator),
     )
     for name, what, keys in others:
-        yield Line(name, f"AWS, {what} (own shell)", _exports(_aws_variables(lab, keys)))
+        yield Line(name, f"AWS, {what} (own shell)", _exports(keys_of(lab, keys)))
     yield Line("buildkite", "Buildkite, for agents and for you", _exports(bk_variables(lab)))
     yield from _builds(lab)
     yield from _pool(lab)
@@ -45,10 +45,11 @@ def lines(lab: Lab) -> Iterator[Line]:
 
 def aws_variables(lab: Lab) -> dict[str, str]:
     """Environment variables for a client of AWS, with an operator's credentials."""
-    return _aws_variables(lab, lab.aws.operator)
+    return keys_of(lab, lab.aws.operator)
 
 
-def _aws_variables(lab: Lab, keys: Keys) -> dict[str, str]:
+def keys_of(lab: Lab, keys: Keys) -> dict[str, str]:
+    """Environment variables for a client of AWS, with these credentials."""
     return {
         "AWS_ENDPOINT_URL": lab.aws.endpoint,
         "AWS_REGION": lab.aws.config.region,

@@ -85,6 +85,10 @@ SWITCHES: dict[str, Switch] = {
         values.NUMBER,
     ),
     "stillborn": Switch(Part.EC2, "the instance goes from pending to terminated", "m7i.large"),
+    "pending-hangs": Switch(
+        Part.EC2, "the launched or started instance stays pending", "m7i.large"
+    ),
+    "stopping-hangs": Switch(Part.EC2, "the instance that is stopped stays stopping", "m7i.large"),
     "describe-lag": Switch(
         Part.EC2,
         "Describe calls show an instance this late",

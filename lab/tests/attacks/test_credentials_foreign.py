@@ -248,6 +248,9 @@ def _decided_by_owners() -> Iterator[Ask]:
         yield _put(f"{_QUEUES}/{name}", value)
 
 
+_READS_OF_OWNERS = ("get_item", "query", "transact_get_items")
+
+
 def _tuned_by_operators() -> Iterator[Ask]:
     for name, value in (
         ("pool/hot", "0"),
@@ -284,11 +287,12 @@ def test_an_operator_beyond_the_duty(account: Account, seen: Seen) -> None:
 
 
 @attack(
-    "A security owner tunes, ends instances, reads records, and does what nobody may",
+    "A security owner tunes, ends instances, reads all records at once, and does what nobody may",
     refused_by="IAM: SecurityOwnersPolicy",
-    mechanism="the policy's Allows name the parameters for security, and nothing else",
+    mechanism="the policy's Allows name the parameters for security, and reads by key and index",
 )
 def test_a_security_owner_beyond_the_duty(account: Account, seen: Seen) -> None:
-    denied = [*_tuned_by_operators(), *_of_nobody(account), *rows(FLEET)]
+    records = [ask for ask in rows(FLEET) if ask.method not in _READS_OF_OWNERS]
+    denied = [*_tuned_by_operators(), *_of_nobody(account), *records]
     own = [ask for ask in _decided_by_owners() if "bootstrap" not in ask.parameters["Name"]]
     _try_person(account, seen, account.stage.lab.aws.security_owner, denied, own)

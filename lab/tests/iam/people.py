@@ -13,6 +13,7 @@ from mayfly_lab.lab import STACK
 Clients = Callable[[str], Any]
 """Clients of one person, by service."""
 
+_FLEET = f"{STACK}-fleet"
 _OF_OPERATORS = (
     *("debug/keep-failed-minutes", "job/attempts", "launch/purchase", "limits/max-instances"),
     *("paused", "pool/hot", "tags"),
@@ -55,6 +56,12 @@ def secure(clients: Clients, queue: str) -> None:
     """Do everything that a security owner may."""
     _read_configuration(clients("ssm"), queue)
     _write(clients("ssm"), queue, _OF_OWNERS)
+    dynamodb = clients("dynamodb")
+    dynamodb.list_tables()
+    dynamodb.get_item(TableName=_FLEET, Key={"pk": {"S": f"queue#{queue}"}})
+    _query_indexes(dynamodb, queue)
+    clients("cloudwatch").describe_alarms()
+    clients("cloudformation").describe_stacks(StackName=STACK)
 
 
 def _read_configuration(ssm: Any, queue: str) -> None:
@@ -137,21 +144,19 @@ def _read_metrics(cloudwatch: Any) -> None:
 
 
 def _read_records(dynamodb: Any, queue: str) -> None:
-    table = f"{STACK}-fleet"
     dynamodb.list_tables()
-    dynamodb.describe_table(TableName=table)
-    dynamodb.get_item(TableName=table, Key={"pk": {"S": f"queue#{queue}"}})
-    dynamodb.batch_get_item(RequestItems={table: {"Keys": [{"pk": {"S": f"queue#{queue}"}}]}})
-    dynamodb.scan(TableName=table, Limit=1)
-    dynamodb.query(
-        TableName=table,
-        IndexName="open",
-        KeyConditionExpression="open_queue = :queue",
-        ExpressionAttributeValues={":queue": {"S": queue}},
-    )
-    dynamodb.query(
-        TableName=table,
-        IndexName="closed",
-        KeyConditionExpression="closed_queue = :queue",
-        ExpressionAttributeValues={":queue": {"S": queue}},
-    )
+    dynamodb.describe_table(TableName=_FLEET)
+    dynamodb.get_item(TableName=_FLEET, Key={"pk": {"S": f"queue#{queue}"}})
+    dynamodb.batch_get_item(RequestItems={_FLEET: {"Keys": [{"pk": {"S": f"queue#{queue}"}}]}})
+    dynamodb.scan(TableName=_FLEET, Limit=1)
+    _query_indexes(dynamodb, queue)
+
+
+def _query_indexes(dynamodb: Any, queue: str) -> None:
+    for index in ("open", "closed"):
+        dynamodb.query(
+            TableName=_FLEET,
+            IndexName=index,
+            KeyConditionExpression=f"{index}_queue = :queue",
+            ExpressionAttributeValues={":queue": {"S": queue}},
+        )

@@ -200,6 +200,39 @@ def test_starting_a_stopped_instance_may_fail_without_capacity(cloud: Ec2Lab) ->
     assert code == ("InsufficientInstanceCapacity", 500)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["a launch", "a start"])
+def test_an_instance_may_stay_pending_until_it_is_terminated(cloud: Ec2Lab, again: bool) -> None:
+    if again:
+        instance_id = cloud.running()[0]
+        cloud.ec2.stop_instances(InstanceIds=[instance_id])
+        cloud.reaches(instance_id, "stopped")
+    fault = cloud.lab.aws.faults.set("pending-hangs", "m7i.large")
+    if again:
+        cloud.ec2.start_instances(InstanceIds=[instance_id])
+    else:
+        instance_id = cloud.run()[0]
+    eventually(lambda: fault.struck)
+    assert cloud.state(instance_id) == "pending"
+    assert instance_id not in cloud.lab.room.powered
+    cloud.ec2.terminate_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "terminated")
+
+
+def test_an_instance_may_stay_stopping_until_it_is_terminated(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    fault = cloud.lab.aws.faults.set("stopping-hangs", "m7i.large")
+    cloud.ec2.stop_instances(InstanceIds=[instance_id])
+    assert fault.struck == 1
+    cloud.lab.later(FAST.stopping + 1)
+    assert cloud.state(instance_id) == "stopping"
+    assert refused(cloud.ec2.start_instances, InstanceIds=[instance_id])[0] == (
+        "IncorrectInstanceState"
+    )
+    cloud.ec2.terminate_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "terminated")
+    assert instance_id not in cloud.lab.room.powered
+
+
 def test_the_lab_refuses_state_changes_that_ec2_never_makes(cloud: Ec2Lab) -> None:
     aws = cloud.lab.aws
     instance = aws.ec2.get(cloud.running()[0])

@@ -219,3 +219,19 @@ def test_a_security_owner_decides_what_may_run_and_tunes_nothing(account: Accoun
     tune = {"Name": f"{QUEUE}/pool/hot", "Value": "1", "Type": "String"}
     assert refused(ssm.put_parameter, **tune) == ("AccessDeniedException", 400)
     assert refused(account.lab.client("ec2", keys).describe_instances)[0] == "UnauthorizedOperation"
+
+
+def test_a_security_owner_reads_records_by_key_and_index_and_no_rows_of_instances(
+    account: Account,
+) -> None:
+    dynamodb = account.lab.client("dynamodb", account.lab.aws.security_owner)
+    assert "mayfly-fleet" in dynamodb.list_tables()["TableNames"]
+    key = {"pk": {"S": "queue#first"}}
+    assert dynamodb.get_item(TableName="mayfly-fleet", Key=key)
+    for call, given in (
+        (dynamodb.scan, {"TableName": "mayfly-fleet"}),
+        (dynamodb.scan, {"TableName": "mayfly-mailbox"}),
+        (dynamodb.get_item, {"TableName": "mayfly-mailbox", "Key": {"key": {"S": "x"}}}),
+        (dynamodb.put_item, ITEM),
+    ):
+        assert refused(call, **given) == ("AccessDeniedException", 400)

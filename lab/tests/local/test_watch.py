@@ -101,7 +101,7 @@ def test_an_embedded_metric_fires_its_alarm_and_its_end_ends_it(
     write(account, counted(now, Strays=3))
     watch.update(now=True)
     assert state(cloudwatch, "StraysFound")[0] == "ALARM"
-    assert "(newest first: 3)" in state(cloudwatch, "StraysFound")[1]
+    assert "(latest first: 3)" in state(cloudwatch, "StraysFound")[1]
     moment = datetime.fromtimestamp(now, UTC)
     points = cloudwatch.get_metric_statistics(
         Namespace="Mayfly",

@@ -8,13 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -22,9 +18,9 @@ from mayfly_lab.aws.clients import client
 from mayfly_lab.commands.lines import aws_variables
 from mayfly_lab.lab import STACK, LabChoices
 from stories.stage import BOOT, QUICK, Stage, a_stage
+from stories.tool import Answer, asked
 from tests.cli.operations.questions import MEASURED, MOST_SECONDS, QUESTIONS, Question
 
-MAYFLY = Path(sys.executable).with_name("mayfly")
 PARAMETERS = {
     "default": {"pool/hot": "0; Mon-Sun 00:00-24:00 Europe/Berlin = 1"},
     "deploy": {"limits/max-instances": "1"},
@@ -87,30 +83,6 @@ def filled(text: str, names: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: names.get(found[0], found[0]), text)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command printed, how it ended, and its seconds by the clock and of the processor."""
-
-    said: str
-    ended: int
-    seconds: float
-    processor: float
-
-
-def asked(words: Sequence[str], environment: Mapping[str, str]) -> Answer:
-    """Run the tool as a process of its own."""
-    with tempfile.TemporaryFile("w+") as said:
-        begun = time.monotonic()
-        process = subprocess.Popen(
-            [MAYFLY, *words], env=environment, stdout=said, stderr=subprocess.STDOUT
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - begun
-        said.seek(0)
-        return Answer(said.read(), process.returncode, seconds, used.ru_utime + used.ru_stime)
-
-
 @pytest.fixture(scope="module")
 def taken() -> Iterator[dict[str, tuple[float, float]]]:
     """Seconds by command, by the clock and of the processor.
@@ -134,11 +106,11 @@ def test_one_command_answers(
     question: Question,
 ) -> None:
     _, *words = filled(question.command, names).split()
-    environment = {**os.environ, **aws_variables(stage.lab), "COLUMNS": "110", "NO_COLOR": "1"}
+    variables = aws_variables(stage.lab)
     patience = time.monotonic() + PATIENCE
     tries: list[Answer] = []
     while True:
-        answer = asked(words, environment)
+        answer = asked(words, variables)
         tries.append(answer)
         lacks = [each for each in question.says if not re.search(filled(each, names), answer.said)]
         if not lacks or time.monotonic() > patience:

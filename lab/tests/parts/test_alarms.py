@@ -63,10 +63,11 @@ def test_an_alarm_counts_its_last_datapoints_against_its_threshold(
 
 def test_the_reason_of_a_state_has_the_points_and_the_threshold() -> None:
     assert MOST.state([None, None, 0.0, 1.0, 4.0], OK)[1] == (
-        "2 of the last 3 datapoints are >= 1 (newest first: 4, 1, 0); 2 make an alarm"
+        "2 of the last 3 values are >= 1 (latest first: 4, 1, 0); the alarm goes off at 2 such"
+        " values"
     )
     assert (
-        "0 of the last 3 datapoints and 3 missing, which count as breaching, are < 1"
+        "0 of the last 3 values and 3 missing, which count as breaching, are < 1"
         in (LEAST.state([None] * 5, OK)[1])
     )
 

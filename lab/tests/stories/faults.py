@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from mayfly_lab.commands.fault_options import fault
+from mayfly_lab.faults import Fault
 from mayfly_lab.lab import LabChoices
 from stories.stage import BOOT, QUICK, Stage, a_stage
 
@@ -25,11 +26,10 @@ def a_troubled_stage(parameters: Mapping[str, str] | None = None) -> Iterator[St
         yield stage
 
 
-def switch_on_faults(stage: Stage, *faults: str) -> None:
+def switch_on_faults(stage: Stage, *faults: str) -> list[Fault]:
     """Switch on these faults, and switch off those of an earlier failed story."""
     stage.lab.faults.clear()
-    for each in faults:
-        stage.lab.faults.turn_on(fault(each))
+    return [stage.lab.faults.turn_on(fault(each)) for each in faults]
 
 
 def assert_job_survived(stage: Stage, job: str, attempt: int = 1) -> None:

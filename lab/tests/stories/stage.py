@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from buildkite_emulator import BuildRequest, JobState, JobView
@@ -17,8 +18,10 @@ from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.rhythm import READ_QUEUES
 from mayfly.errors import Conflict
 from mayfly.records.changes import Save
+from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, QueueRecord
 from mayfly.records.states import InstanceState
+from mayfly.records.why import Code
 from mayfly_lab.aws.config import Delays
 from mayfly_lab.lab import ROOT, STACK, Lab, LabChoices
 from mayfly_lab.report.checks import Written, check_all, mailbox_writes
@@ -46,6 +49,7 @@ _LOOK = 0.05
 REPOSITORY = "app"
 
 Found = TypeVar("Found")
+Row = TypeVar("Row", Instance, Ledger)
 
 
 @dataclass(slots=True)
@@ -115,6 +119,11 @@ class Stage(Logs):
         )
         assert claim is not None
         return claim
+
+    def reasons(self, queue: str) -> set[Code]:
+        """What the functions say that holds the queue back, at present."""
+        said = [each for each in self._fleet.standings() if each.queue == queue]
+        return {why.code for each in said for why in each.reasons}
 
     def path(self, job: str) -> str:
         """`hot` or `cold`, as in the report, for a job that ran."""
@@ -220,15 +229,28 @@ class Stage(Logs):
 
     def age(self, instance_id: str, minutes: float) -> None:
         """Move the time at which the instance entered its state back by `minutes`."""
-        client = self.lab.aws.client("dynamodb")
-        fleet = DynamoFleet(client, Tables(f"{STACK}-fleet", f"{STACK}-mailbox"))
-        while True:
-            old = self.instance(instance_id)
-            try:
-                fleet.write([Save(replace(old, since=old.since - timedelta(minutes=minutes)))])
-            except Conflict:
-                continue  # conflict: a function has just written the record
-            return
+        self._rewrite(
+            lambda: self.instance(instance_id),
+            lambda old: replace(old, since=old.since - timedelta(minutes=minutes)),
+        )
+
+    def forget_refusals(self, queue: str) -> None:
+        """Let a queue forget at once what it remembers of refusals and idle ends."""
+        over = datetime.now(UTC)
+        for waits in [i for i in self.instances(queue) if i.start_after is not None]:
+            self._rewrite(
+                partial(self.record, waits),
+                lambda old: replace(old, start_after=over),
+            )
+        self._rewrite(
+            lambda: self.lab.records.ledger()[queue],
+            lambda old: replace(
+                old,
+                spot_dry_until=dict.fromkeys(old.spot_dry_until, over),
+                dry_pools=dict.fromkeys(old.dry_pools, over),
+                idle_ends={},
+            ),
+        )
 
     def tick(self, function: str) -> Mapping[str, Any]:
         """Run a tick of a function now, as its schedule would. Returns its answer."""
@@ -277,6 +299,20 @@ class Stage(Logs):
             wrong = [x for x in self.log_lines(function) if x.get("level") in {"WARNING", "ERROR"}]
             lines.extend(f"{function}: {x.get('message')}" for x in wrong[-10:])
         return "\n".join(lines)
+
+    @property
+    def _fleet(self) -> DynamoFleet:
+        client = self.lab.aws.client("dynamodb")
+        return DynamoFleet(client, Tables(f"{STACK}-fleet", f"{STACK}-mailbox"))
+
+    def _rewrite(self, read: Callable[[], Row], changed: Callable[[Row], Row]) -> None:
+        """Write a record as `changed` makes it of what `read` finds."""
+        while True:
+            try:
+                self._fleet.write([Save(changed(read()))])
+            except Conflict:
+                continue  # conflict: a function has just written the record
+            return
 
     def _assigned(self, job: str) -> str:
         return next((w.row.partition(":")[2] for w in self.assignments(job)), "")

@@ -130,9 +130,12 @@ class History(Protocol):
         """Claims of a queue that finished, failed or were released."""
 
     def instances(
-        self, queue: str, start: datetime, end: datetime, after: str = ""
+        self, queue: str, start: datetime, end: datetime, after: str = "", most: int | None = None
     ) -> Page[Instance]:
-        """Terminated instances of a queue, and slots that EC2 did not fill."""
+        """Terminated instances of a queue, and slots that EC2 did not fill.
+
+        The page has at most `most` of them, where that is given.
+        """
 
     def launches(self, queue: str, start: datetime, end: datetime, after: str = "") -> Page[Launch]:
         """Settled launches of a queue."""

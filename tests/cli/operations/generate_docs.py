@@ -13,13 +13,17 @@ from build.blocks import Documents, main, table
 from mayfly_cli.command_line import leaves
 from mayfly_cli.main import DAILY, mayfly, run_command
 from mayfly_cli.operations.json_form import plain
+from tests.cli.operations.failures import all_results
 from tests.cli.operations.questions import QUESTIONS, measured
-from tests.cli.operations.samples import results, shown
+from tests.cli.operations.samples import shown
 
 _COMMANDS = {
     "status": "mayfly status",
     "explain-limit": "mayfly explain app/812",
     "explain-left": "mayfly explain gpu/7",
+    "status-queue": "mayfly explain locked",
+    "jobs-failed": "mayfly jobs locked --failed",
+    "explain-lost": "mayfly explain app/898",
     "explain-instance": "mayfly explain i-00000000000000000",
     "jobs": "mayfly jobs",
     "instances": "mayfly instances",
@@ -34,7 +38,7 @@ _COMMANDS = {
 
 def screens() -> str:
     """Each command with what a screen of 100 columns shows."""
-    made = results()
+    made = all_results()
     return "\n\n".join(
         f"```\n$ {command}\n{shown(made[name], 100).rstrip()}\n```"
         for name, command in _COMMANDS.items()
@@ -59,7 +63,7 @@ def questions() -> str:
 
 def forms() -> str:
     """The JSON of `status` and `cost`, indented; the commands print one line."""
-    made = results()
+    made = all_results()
     shown_forms = {name: plain(made[name]) for name in ("status", "cost")}
     shown_forms["status"]["queues"] = shown_forms["status"]["queues"][1:2]
     return "\n\n".join(

@@ -41,11 +41,11 @@ QUESTIONS = (
         "Why does this job wait? The queue is at its limit",
         "mayfly explain late/1",
         (
-            r"MAX INSTANCES queue deploy has its only instance",
+            r"MAX INSTANCES queue deploy has 1 instance, which is its limit",
             r"frees up\s+HOLDER runs long #1",
             r"-> mayfly set deploy limits/max-instances 2",
         ),
-        "`MAX INSTANCES queue deploy has its only instance`, which job frees it, and"
+        "`MAX INSTANCES queue deploy has 1 instance, which is its limit`, which job frees it, and"
         " `-> mayfly set deploy limits/max-instances 2`",
     ),
     Question(
@@ -95,8 +95,11 @@ QUESTIONS = (
     Question(
         "What does each pipeline cost?",
         "mayfly cost --by pipeline",
-        (r"(?m)^long\s+1\s+0\.0\s+\$0\.\d\d\s+0%", r"boots and idle pool \$.* list prices"),
-        "jobs, hours, dollars and share of spot by pipeline; boots and idle pool",
+        (
+            r"(?m)^long\s+1\s+0\.0\s+\$0\.\d\d\s+0%",
+            r"boots, and instances that waited for a job: \$.* list prices",
+        ),
+        "jobs, hours, dollars and share of spot by pipeline; boots, and instances that waited",
     ),
     Question(
         "Does Buildkite take the token? Is everything in order?",

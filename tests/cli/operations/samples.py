@@ -34,6 +34,7 @@ from mayfly_cli.doctor.stacks import Stack
 from mayfly_cli.doctor.survey import QueueSurvey, Survey
 from mayfly_cli.explain.result import explain_instance, explain_job, explain_left
 from mayfly_cli.findings import Unknown
+from mayfly_cli.listings.failed import Ended
 from mayfly_cli.listings.instances import instances_of
 from mayfly_cli.listings.jobs import jobs_of
 from mayfly_cli.operations.reading import QueueView, StackView, configured
@@ -163,6 +164,9 @@ def begun(seconds: float, number: int) -> Claim:
     )  # fmt: skip
 
 
+JOBS = Ended(tuple(begun(1.6 + number / 100, number) for number in range(40)))
+
+
 def deploy() -> QueueView:
     """A queue at its limit."""
     return queue(
@@ -235,10 +239,9 @@ def giving() -> QueueView:
 def results() -> dict[str, Result]:
     """By name: the result of each command on the sample."""
     view = sample()
-    waits = {"default": [begun(1.6 + number / 100, number) for number in range(40)]}
     gpu = view.queues[3]
     return {
-        "status": status_of(view, waits),
+        "status": status_of(view, {"default": JOBS}),
         "waits": waits_of(past(), "queue"),
         "cost": cost_of(past(), "pipeline"),
         "report": reported(),

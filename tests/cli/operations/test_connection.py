@@ -38,7 +38,9 @@ def test_several_stacks_are_asked_for_by_name_and_commands_to_paste_name_it(
     assert "several stacks in eu-central-1: ci, other; name one by --stack" in one_line(ended)
     in_moto.put("pool/hot", "ten")
     in_moto.provision()
-    assert "-> mayfly get deploy pool/hot --stack ci" in in_moto.run("status", "--stack", "ci").out
+    ended = in_moto.run("status", "--stack", "ci")
+    assert "-> mayfly set deploy pool/hot VALUE --stack ci\n" in ended.out
+    assert "-> mayfly unset deploy pool/hot --stack ci\n" in ended.out
 
 
 def test_a_region_without_a_stack_says_so(in_moto: StackInMoto) -> None:

@@ -218,7 +218,9 @@ def test_the_lease_row_tells_of_dispatch_and_of_the_token(
 
 
 def test_dead_letters_are_a_subject_of_their_own() -> None:
-    assert found(examined(good()), "dead letters").detail.startswith("none: ci-DeadLetters")
+    assert found(examined(good()), "dead letters").detail.startswith(
+        "no event was given up: ci-DeadL"
+    )
     checked = examined(good(alarms=ALARMS))
     assert found(checked, "ci-DeadLettersWaiting").verdict is Verdict.WRONG
     assert not [each for each in checked.every if each.subject == "dead letters"]

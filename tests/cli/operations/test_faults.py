@@ -165,7 +165,7 @@ def test_a_missing_right_names_action_resource_and_policy(busy: StackInMoto) -> 
             if "nothing to change" in said:
                 continue
             # A doctor tells what it could not ask among its findings.
-            refusal = f"you may not {action}{shown}: {policies_for(action, resource)[0]}"
+            refusal = f"you may not {action}{shown}: {policies_for(action, resource, 'ci')[0]}"
             assert refusal in said or (name == "doctor" and f"may not {action}" in said)
             # A write that was made stays.
             told = {1, 2} if name in {"doctor", *CHANGING} else {2}
@@ -202,8 +202,40 @@ def test_an_explicit_deny_is_told() -> None:
     )
     assert how_to_get("dynamodb:Query", text, "ci") == (
         "you may not dynamodb:Query on table ci-fleet/index/open, which your service control policy"
-        " denies: ViewersPolicy or OperatorsPolicy allows it (output of the stack ci)"
+        " denies: ViewersPolicy, OperatorsPolicy or SecurityOwnersPolicy allows it (output of the "
+        "stack ci)"
     )
+
+
+STACKS = "arn:aws:cloudformation:r:1:stack"
+PARAMETERS = "arn:aws:ssm:r:1:parameter/mayfly/ci"
+NOBODY = "none of the stack's policies for people allows it"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "says"),
+    [
+        ("cloudformation:DescribeStacks", f"{STACKS}/ci/*", "OperatorsPolicy or SecurityOwnersP"),
+        ("cloudformation:DescribeStacks", f"{STACKS}/ci-queue-gpu/*", "ViewersPolicy or Operators"),
+        (
+            "ssm:DeleteParameter",
+            f"{PARAMETERS}/queues/nosuch/pool/hot",
+            "OperatorsPolicy allows it",
+        ),
+        ("ssm:DeleteParameter", f"{PARAMETERS}/queues/nosuch/imds", "SecurityOwnersPolicy allows"),
+        (
+            "ssm:DeleteParameter",
+            f"{PARAMETERS}/pool/hot",
+            f"{NOBODY}; an administrator runs: aws ssm delete-parameter --name /mayfly/ci/pool/hot",
+        ),
+        ("ssm:PutParameter", f"{PARAMETERS}/queues/deploy/nonsense", NOBODY),
+        ("s3:GetObject", "arn:aws:s3:::a/b", NOBODY),
+    ],
+)
+def test_a_refusal_names_the_policy_that_gives_the_right_on_this_resource(
+    action: str, resource: str, says: str
+) -> None:
+    assert says in how_to_get(action, denial(action, resource), "ci")
 
 
 def test_the_table_of_rights_says_what_the_policies_say() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 from mayfly.records.changes import Save
-from mayfly_cli.operations.reading import Records, read_stack
-from mayfly_cli.status.result import status_of
-from tests.fakes import FakeFleet, FakeMailbox
+from mayfly_cli.operations.reading import Records
+from mayfly_cli.status.reading import read_status
+from tests.fakes import FakeFleet, FakeHistory, FakeMailbox
 from tests.unit.builders import NOW, a_claim, a_queue, an_instance, slot
 
 QUEUES = 20
@@ -17,17 +18,17 @@ ROUND_TRIP = 0.05
 
 
 class FarAway:
-    """The reads of a fleet, each of which takes a round trip."""
+    """The reads of a fleet or its history, each of which takes a round trip."""
 
-    def __init__(self, fleet: FakeFleet) -> None:
+    def __init__(self, fleet: FakeFleet | FakeHistory) -> None:
         self._fleet = fleet
         self.calls = 0
 
     def __getattr__(self, name: str) -> Any:
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
             self.calls += 1
             time.sleep(ROUND_TRIP)
-            return getattr(self._fleet, name)(*arguments)
+            return getattr(self._fleet, name)(*arguments, **named)
 
         return call
 
@@ -42,13 +43,17 @@ def test_status_of_twenty_queues_takes_less_than_two_seconds() -> None:
             an_instance(number=number, key=slot(number, f"l{number}"), queue=name, version=0),
         )
         fleet.write([Save(each) for each in made])
-    records: Any = FarAway(fleet)
+    records, history = FarAway(fleet), FarAway(FakeHistory(fleet))
+    far: Any = SimpleNamespace(
+        records=records, history=history, stack="ci", region="eu-central-1", clock=lambda: NOW
+    )
     begun = time.monotonic()
-    view = read_stack(records, "ci", "eu-central-1", NOW, fleet.queues())
+    status = read_status(far, None)
     took = time.monotonic() - begun
-    assert len(status_of(view, {}).queues) == QUEUES
+    assert len(status.queues) == QUEUES
+    assert history.calls == 2 * QUEUES
     # One after the other, the round trips alone would take longer.
-    assert records.calls * ROUND_TRIP > 2
+    assert (records.calls + history.calls) * ROUND_TRIP > 2
     assert took < 2
 
 

@@ -14,14 +14,20 @@ from mayfly.records.standing import Standing
 from mayfly.records.states import InstanceState
 from mayfly.records.why import Code, why
 from mayfly_cli.explain.result import explain_job
+from mayfly_cli.listings.failed import Ended
 from mayfly_cli.operations.reasons import remedy
 from mayfly_cli.status.found import queue_status
 from tests.cli.operations.conftest import StackInMoto
 from tests.cli.operations.samples import LEFT, LINT, LONG, RUNNING, WAITING, deploy
-from tests.cli.real_account import one_line
-from tests.unit.builders import NOW, a_launch, an_instance, ec2_id
+from tests.cli.real_account import Run, one_line
+from tests.unit.builders import NOW, a_launch, ago, an_instance, ec2_id
 
 UUID = "01923f5e-8b7c-4a55-9c1c-2f9d1f3a8b11"
+
+
+def words(ended: Run) -> str:
+    """What the screen shows, whatever its lines."""
+    return " ".join(ended.out.split())
 
 
 @pytest.fixture
@@ -158,23 +164,64 @@ def test_a_job_without_a_reason_of_its_own_shows_what_holds_back_its_queue(
 
 
 @pytest.mark.parametrize(
-    ("codes", "total", "waiting"),
+    ("codes", "total", "held", "waiting"),
     [
-        ((Code.PAUSED, Code.PAUSED), 2, 2),
-        ((Code.PAUSED,) * 20, 35, 35),
-        ((Code.RULE_NOT_MET, Code.PAUSED), 2, 1),
-        ((Code.RULE_NOT_MET,), 1, 0),
-        ((), 0, 0),
+        ((Code.PAUSED, Code.PAUSED), 2, 2, 2),
+        ((Code.PAUSED,) * 20, 35, 35, 35),
+        ((Code.RULE_NOT_MET, Code.PAUSED), 2, 1, 1),
+        ((Code.RULE_NOT_MET,) * 20, 35, 15, 15),
+        ((Code.RULE_NOT_MET,), 1, 0, 0),
+        ((Code.PAUSED, Code.PAUSED), 2, 0, 2),
+        ((), 0, 0, 0),
     ],
+    ids=["all", "more than named", "one of two", "none is named", "none", "earlier", "empty"],
 )
 def test_jobs_that_a_paused_queue_leaves_alone_are_counted_as_waiting(
-    codes: tuple[Code, ...], total: int, waiting: int
+    codes: tuple[Code, ...], total: int, held: int, waiting: int
 ) -> None:
     left = tuple(
         replace(LEFT, job=f"job-{number}", why=why(code, "left alone", NOW))
         for number, code in enumerate(codes)
     )
-    said = Standing("deploy", "dispatch", NOW, left=left, left_total=total)
-    found = queue_status(replace(deploy(), claims=(), standings=(said,)), (), NOW)
+    said = Standing("deploy", "dispatch", NOW, left=left, left_total=total, held=held)
+    found = queue_status(replace(deploy(), claims=(), standings=(said,)), Ended(), NOW)
     assert found.waiting == waiting
-    assert (found.oldest is not None) is bool(waiting)
+    assert (found.oldest is not None) is any(code is Code.PAUSED for code in codes)
+    assert found.left_alone == total - held
+
+
+def test_a_job_that_is_left_alone_waits_since_it_is_runnable_at_buildkite(
+    busy: StackInMoto,
+) -> None:
+    left = replace(LEFT, runnable_at=ago(45), why=why(Code.PAUSED, "the queue is paused", ago(2)))
+    said = Standing("deploy", "dispatch", NOW, left=(left,), left_total=1, held=1)
+    busy.save(said)
+    shown = words(busy.run("explain", LEFT.job))
+    assert "waits 45m00s" in shown
+    assert "08:15:00 runnable now PAUSED the queue is paused, since 08:58" in shown
+    (found,) = [
+        each
+        for each in json.loads(busy.run("jobs", "--json").out)["jobs"]
+        if each["job"] == LEFT.job
+    ]
+    assert (found["waited"], found["since"]) == (2700.0, "2026-03-02T08:15:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        (0, "PAUSED holds no job -> mayfly resume deploy"),
+        (1, "PAUSED holds 1 job, the oldest one for 45m00s -> mayfly resume deploy"),
+        (35, "PAUSED holds 35 jobs, the oldest one for 45m00s -> mayfly resume deploy"),
+    ],
+)
+def test_a_paused_queue_says_how_many_jobs_it_holds(
+    in_moto: StackInMoto, held: int, says: str
+) -> None:
+    paused = why(Code.PAUSED, "queue deploy is paused by its operators", ago(2))
+    left = (replace(LEFT, runnable_at=ago(45), why=paused),) if held else ()
+    said = Standing("deploy", "dispatch", NOW, (paused,), left, held, held)
+    in_moto.save(said)
+    assert says in words(in_moto.run("explain", "deploy"))
+    (queue,) = json.loads(in_moto.run("status", "deploy", "--json").out)["queues"]
+    assert (queue["held"], queue["waiting"]) == (held, held)

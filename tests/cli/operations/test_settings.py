@@ -181,6 +181,33 @@ def test_a_repetition_changes_nothing(in_moto: StackInMoto) -> None:
     assert (ended.status, ended.out.splitlines()[1]) == (0, "  nothing to change")
 
 
+def test_get_shows_a_long_value_whole(in_moto: StackInMoto) -> None:
+    types = ",".join(f"c{number}i.large" for number in range(1, 20))
+    in_moto.put("launch/instance-types", types)
+    assert f"\n    {types}\n" in in_moto.run("get", "deploy").out
+    pairs = (
+        "key-a=value-a, key-b=value-b, key-c=value-c, key-d=value-d, key-e=value-e, key-f=value-f"
+    )
+    in_moto.put("tags", pairs)
+    for words in (("get", "deploy"), ("get", "deploy", "tags")):
+        assert pairs in " ".join(in_moto.run(*words).out.split())
+
+
+def test_a_name_that_mayfly_does_not_know_can_be_read_and_deleted_and_not_set(
+    in_moto: StackInMoto,
+) -> None:
+    in_moto.put("limits/max-instnaces", "4")
+    in_moto.provision()
+    shown = in_moto.run("get", "deploy", "limits/max-instnaces")
+    assert (shown.status, shown.err) == (1, "")
+    assert "-> mayfly set deploy limits/max-instances VALUE\n" in shown.out
+    assert in_moto.run("set", "deploy", "limits/max-instnaces", "5").status == 2
+    ended = in_moto.run("unset", "deploy", "limits/max-instnaces")
+    assert ended.out.startswith("deploy  limits/max-instnaces  4 -> (removed)  in force after ")
+    assert in_moto.row().problems == ()
+    assert in_moto.run("unset", "deploy", "limits/max-instnaces").status == 2
+
+
 def test_unset_goes_back_to_the_default(in_moto: StackInMoto) -> None:
     in_moto.run("set", "deploy", "pool/hot", "2")
     ended = in_moto.run("unset", "deploy", "pool/hot")
@@ -283,7 +310,7 @@ def test_get_shows_every_parameter_and_why_a_value_is_not_in_force(in_moto: Stac
     ended = in_moto.run("get", "deploy")
     assert ended.status == 1
     (row,) = [line for line in ended.out.splitlines() if line.startswith("pool/hot")]
-    assert " ten " in row
+    assert row.endswith("  ten")
     assert "allowed: a count from" in " ".join(ended.out.split())
     one = in_moto.run("get", "deploy", "pool/hot")
     assert "number of hot instances to keep" in one.out

@@ -9,7 +9,7 @@ from tests.security.things_of_data import IN_A_TRANSACTION, PARTS, row_of
 ADMIN, DYNAMODB = "AdministratorAccess", "AmazonDynamoDBFullAccess"
 POWER, SSM_FULL = "PowerUserAccess", "AmazonSSMFullAccess"
 FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
-UPDATE, GET = "dynamodb:UpdateItem", "dynamodb:GetItem"
+UPDATE, GET, PUT = "dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:PutItem"
 OTHER = row_of("sandbox", "i-0c")
 HOSTS = (("job", "A job"), ("bootstrap", "Set-up"))
 
@@ -58,7 +58,10 @@ RECORDS = (
     Case("A viewer cannot write a record", "viewer", "dynamodb:PutItem", "fleet/table"),
     Case("An operator can read records", "operator", "dynamodb:Scan", "fleet/table"),
     Case("An operator cannot write a record", "operator", "dynamodb:PutItem", "fleet/table"),
-    Case("A security owner cannot read records", "security-owner", "dynamodb:Query", "fleet/index"),
+    Case("A security owner can read a record", "security-owner", GET, "fleet/table"),
+    Case("A security owner can query records", "security-owner", "dynamodb:Query", "fleet/index"),
+    Case("A security owner cannot scan records", "security-owner", "dynamodb:Scan", "fleet/table"),
+    Case("A security owner cannot write a record", "security-owner", PUT, "fleet/table"),
 )
 
 
@@ -277,6 +280,7 @@ MAILBOX = (
         "row/sandbox/assignment",
     ),
     Case("A viewer cannot read a Mailbox row", "viewer", GET, "row/sandbox/any"),
+    Case("A security owner cannot read a Mailbox row", "security-owner", GET, "row/sandbox/any"),
     Case("An operator cannot read a Mailbox row", "operator", GET, "row/sandbox/any"),
     Case("An operator cannot scan the Mailbox", "operator", "dynamodb:Scan", "mailbox/table"),
 )

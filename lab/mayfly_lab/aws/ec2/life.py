@@ -61,12 +61,16 @@ class Life:
         """Stop a running instance."""
         instance.reason = reason
         self._move(instance, State.STOPPING)
+        if self.world.faults.take("stopping-hangs", instance.instance_type):
+            return
         due = self.world.clock() + self.world.delays.stopping
         self.world.timers.after(0, partial(self._finish, instance, due, self._stopped))
 
     def _run(self, instance: Instance) -> None:
         with self.world.lock:
             if instance.state is not State.PENDING:
+                return
+            if self.world.faults.take("pending-hangs", instance.instance_type):
                 return
             if self.world.faults.take("stillborn", instance.instance_type):
                 instance.reason = BY_EC2

@@ -124,9 +124,9 @@ class Alarm:
         shown = ", ".join(f"{value:g}" for value in reversed(real)) or "none"
         lacked = f" and {filled} missing, which count as breaching," if filled else ""
         return (
-            f"{crossed} of the last {self.periods} datapoints{lacked} are"
-            f" {_SIGNS[self.comparison]} {self.threshold:g} (newest first: {shown}); "
-            f"{self.datapoints} make an alarm"
+            f"{crossed} of the last {self.periods} values{lacked} are"
+            f" {_SIGNS[self.comparison]} {self.threshold:g} (latest first: {shown}); "
+            f"the alarm goes off at {self.datapoints} such values"
         )
 
 

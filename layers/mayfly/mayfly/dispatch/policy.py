@@ -18,6 +18,9 @@ LONGEST_FACT = 600
 what Buildkite's page and the claim's record take."""
 
 
+_NOT_TAKEN = " does not take this job: "
+
+
 @dataclass(frozen=True, slots=True)
 class Denial:
     """Why a job may not run on a queue, for its page on Buildkite."""
@@ -132,7 +135,13 @@ def denial_of(
     seen = [f"{key} {_printable(text)}" for key in KEYS if (text := told.get(key))]
     seen += [f"teams {_printable(' '.join(teams))}"] if teams else []
     job = ", ".join(filter(None, [*seen, fork]))
-    return Denial(f"Queue {queue} does not take this job: {why}. {remedy} The job: {job}.")
+    return Denial(f"Queue {queue}{_NOT_TAKEN}{why}. {remedy} The job: {job}.")
+
+
+def in_short(reason: str) -> str:
+    """Why the job of a denial's reason is denied; another reason as it is."""
+    found = reason.partition(_NOT_TAKEN)[2].partition(". ")[0]
+    return found or reason
 
 
 def _printable(text: str) -> str:

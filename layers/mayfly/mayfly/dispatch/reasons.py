@@ -190,13 +190,14 @@ def standing(
         tuple(each.why for each in found),
         left=tuple(_alone(jobs[job], left[job]) for job in order),
         left_total=len(left),
+        held=sum(reason.code is Code.PAUSED for reason in left.values()),
         waiting=len(waiting),
         oldest=min(waiting, default=None),
     )
 
 
 def _alone(job: Job, reason: Why) -> LeftAlone:
-    return LeftAlone(job.id, job.pipeline, job.build, job.step, reason)
+    return LeftAlone(job.id, job.pipeline, job.build, job.step, reason, job.runnable_at)
 
 
 def _named(jobs: Iterator[Job] | list[Job]) -> tuple[Named, ...]:

@@ -14,8 +14,10 @@ from mayfly.records.model import Instance, Shape
 from mayfly.records.states import InstanceState
 from mayfly.records.why import Code, Why, why
 
-UNSTOPPED = timedelta(minutes=1)
-"""How long EC2 may show an instance running that it was told to stop, before that is told."""
+UNSTOPPED = {"running": timedelta(minutes=1), "stopping": timedelta(minutes=5)}
+"""How long EC2 may show an instance in these states that it was told to stop, before that is told.
+
+A machine may take minutes to shut down."""
 
 
 def bought_otherwise(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[Why]:
@@ -80,13 +82,14 @@ def _unstopped(
         i
         for i in mine
         if i.state is InstanceState.STOPPING
-        and now - i.since >= UNSTOPPED
-        and view.power.get(i.instance_id or "") == "running"
+        and (patience := UNSTOPPED.get(view.power.get(i.instance_id or "", ""))) is not None
+        and now - i.since >= patience
     ]
     if late:
         asked = min(i.since for i in late)
         many = "an instance" if len(late) == 1 else f"{len(late)} instances"
-        text = f"EC2 has not stopped {many} since {asked:%H:%M:%S} UTC, and is asked again"
+        since = f"since {asked:%H:%M:%S} UTC"
+        text = f"EC2 has not stopped {many} {since}: what does not stop in 15 minutes is replaced"
         yield why(Code.STOP_REFUSED, text, now, subject=str(shape))
 
 

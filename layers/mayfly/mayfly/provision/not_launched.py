@@ -40,8 +40,7 @@ def limit(ledger: Ledger, config: QueueConfig, now: datetime) -> Why | None:
     """The limit that stops every launch of the queue at present; None while there is room."""
     queue, most, pace = config.queue, config.max_instances, config.max_launches_per_minute
     if ledger.live >= most:
-        all_of_them = f"all of its {most} instances" if most > 1 else "its only instance"
-        text = f"queue {queue} has {all_of_them}"
+        text = f"queue {queue} has {most} instance{'s' * (most > 1)}, which is its limit"
         if ledger.live > most:
             text = f"queue {queue} has {ledger.live} instances, more than its limit of {most}"
         return why(Code.MAX_INSTANCES, text, now, subject=f"limits/max-instances = {most}")

@@ -63,8 +63,8 @@ def refresh(
             placed = replace(new, zones=zones[new.queue], roles=roles[new.queue])
             told = _spec_change(old, placed, control, now)
             records.append(_save_record(ports.fleet, old, placed, outcome, told))
-    for line in unknown_paths(ports.stack, written, list(published)):
-        outcome.problem(line)
+    for wrong in unknown_paths(ports.stack, written, list(published)):
+        outcome.problem(str(wrong))
     for gone in known.values():
         records.extend(_former_queue(ports.fleet, gone, outcome))
     return records, written

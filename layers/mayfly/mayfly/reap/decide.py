@@ -33,8 +33,8 @@ from mayfly.reap.words import (
 )
 from mayfly.records.brakes import failed_boot
 from mayfly.records.changes import Change, Drop, FreeSlots, Save
-from mayfly.records.lost import BY_EC2, lost
-from mayfly.records.model import Instance, Stray, move_claim, move_instance, saved
+from mayfly.records.lost import BY_EC2, LACK_OF_CAPACITY, lost, went_down
+from mayfly.records.model import Claim, Instance, Stray, move_claim, move_instance, saved
 from mayfly.records.states import (
     Allowance,
     ClaimState,
@@ -51,7 +51,6 @@ from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 
 _S = InstanceState
-_LACK_OF_CAPACITY = ("Server.InsufficientInstanceCapacity", "Server.SpotInstance")
 AFTER_JOB = timedelta(minutes=25)
 """How long an instance may outlive its job, to deliver the job's log through an outage.
 
@@ -189,6 +188,7 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
     # The host may power off before any tick has read its report of the end: read it here.
     said = reported_end(instance, view)
     reason = instance.reason if explained else said or f"{BY_EC2}{cause}"
+    reason = went_down(reason, ec2)
     owing = owes(instance, view)
     gone = replace(
         move_instance(instance, _S.TERMINATED, now, reason),
@@ -206,9 +206,7 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
     claim = view.running.get(instance.key)
     if claim is not None:
         is_over = instance.state is _S.DONE or (bool(said) and not says_failed(instance, view))
-        text = f"the instance ended: {reason}"
-        finished = move_claim(claim, ClaimState.FINISHED, now, text)
-        changes.append(Save(finished if is_over else lost(claim, gone, now)))
+        changes.append(Save(_over(claim, reason, now) if is_over else lost(claim, gone, now)))
     closing = WriteRecords(tuple(changes), reason)
     if owing:
         words = words_of_closed(saved(gone), view)
@@ -217,6 +215,11 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
     # leave the rows.
     clearing = ClearMailbox(instance, f"instance {instance.instance_id} is gone")
     return Steps((clearing, closing), closes=True, counts=counts)
+
+
+def _over(claim: Claim, reason: str, now: datetime) -> Claim:
+    """The claim of a job that ended with its agent, before its instance."""
+    return move_claim(claim, ClaimState.FINISHED, now, f"the instance ended: {reason}")
 
 
 def _advance(
@@ -250,12 +253,8 @@ def _ec2_reason(instance: Instance, view: ReapView) -> str:
 
 
 def _lacked_capacity(reason: str) -> bool:
-    """Whether EC2 ended an instance for lack of capacity, which says nothing of its image.
-
-    Codes: EC2 API reference, StateReason: `Server.InsufficientInstanceCapacity`,
-    `Server.SpotInstanceShutdown`, `Server.SpotInstanceTermination`.
-    """
-    return reason.startswith(_LACK_OF_CAPACITY)
+    """Whether EC2 ended an instance for lack of capacity, which says nothing of its image."""
+    return reason.startswith(LACK_OF_CAPACITY)
 
 
 def _cause(instance: Instance, view: ReapView, cause: str) -> str:

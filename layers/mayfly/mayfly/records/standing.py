@@ -28,6 +28,13 @@ class LeftAlone:
     build: int
     step: str
     why: Why
+    runnable_at: datetime | None = None
+    """Start of the job's runnable time, by Buildkite's list; None in a row of an earlier Mayfly."""
+
+    @property
+    def waits_since(self) -> datetime:
+        """Since when the job waits, as far as is known."""
+        return self.runnable_at or self.why.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class Standing:
     """The gravest first."""
     left: tuple[LeftAlone, ...] = ()
     left_total: int = 0
+    held: int = 0
+    """Jobs left alone because a parameter pauses the queue; they count in `left_total` too."""
     waiting: int = 0
     """Jobs that wait, with a claim or listed without one; left ones are not counted."""
     oldest: datetime | None = None

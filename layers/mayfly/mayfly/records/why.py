@@ -114,6 +114,13 @@ class Code(StrEnum):
         True,
         "Read the last words of the failed instance, and correct image, script or network.",
     )
+    BOOTS_FAILED = (
+        "boots-failed",
+        "The last boots of the queue failed, and none has succeeded since.",
+        True,
+        True,
+        "Read the last words of the failed instance, and correct image, script or network.",
+    )
     POOL_UNSTEADY = (
         "pool-unsteady",
         "Hot instances ended soon, without a job, several times in a row: the pool is not filled.",
@@ -200,7 +207,7 @@ class Code(StrEnum):
     )
     STOP_REFUSED = (
         "stop-refused",
-        "EC2 does not stop instances that the stopped pool is to keep; it is asked again.",
+        "EC2 does not stop instances that the stopped pool is to keep; what hangs is replaced.",
         False,
         True,
         "",
@@ -304,6 +311,10 @@ UNDER_WAY = frozenset({Code.BOOT_FAILED, Code.ATTEMPT_FAILED, Code.COMING, Code.
 """Codes of work that goes on: told to whoever asks, but neither logged nor counted."""
 HOLDS_NOTHING = frozenset({Code.SPOT_DRY, Code.STOPPED_KEPT, Code.STOPPED_REPLACED})
 """Codes that say how work is done where nothing is held back: neither logged nor counted."""
+OF_JOBS = UNDER_WAY | {
+    *(Code.RULE_NOT_MET, Code.LOOK_AHEAD, Code.PER_PIPELINE, Code.UNRESERVED, Code.FACTS_UNREAD)
+}
+"""Codes that hold back single jobs, or none: launches and pools go on."""
 OF_QUEUE = (Code.ROLES_REFUSED, Code.MAX_INSTANCES, Code.LAUNCH_PACE)
 """Codes that hold up the launches of every shape of a queue, the gravest first."""
 

@@ -41,10 +41,10 @@ class DynamoHistory:
         return self._query(Claim, queue, start, end, after)
 
     def instances(
-        self, queue: str, start: datetime, end: datetime, after: str = ""
+        self, queue: str, start: datetime, end: datetime, after: str = "", most: int | None = None
     ) -> Page[Instance]:
         """See `mayfly.ports.History`."""
-        return self._query(Instance, queue, start, end, after)
+        return self._query(Instance, queue, start, end, after, most=most)
 
     def launches(self, queue: str, start: datetime, end: datetime, after: str = "") -> Page[Launch]:
         """See `mayfly.ports.History`."""
@@ -58,8 +58,15 @@ class DynamoHistory:
         """See `mayfly.ports.History`."""
         return self._query(SpecChange, CHANGES_PARTITION, start, end, after)
 
-    def _query(
-        self, kind: type[AnyRecord], partition: str, start: datetime, end: datetime, after: str
+    def _query(  # noqa: PLR0913 - what makes a page
+        self,
+        kind: type[AnyRecord],
+        partition: str,
+        start: datetime,
+        end: datetime,
+        after: str,
+        *,
+        most: int | None = None,
     ) -> Page[AnyRecord]:
         # Every record of the time `end` sorts after the bare prefix, so `end` itself is left out.
         first, last = closed_prefix(kind, start), closed_prefix(kind, end)
@@ -78,7 +85,7 @@ class DynamoHistory:
                     ":last": encode(last),
                 },
                 ScanIndexForward=False,
-                Limit=self._page,
+                Limit=min(self._page, most or self._page),
                 **begin,
             )
         found, bad = list[AnyRecord](), list[str]()
