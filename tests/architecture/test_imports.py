@@ -64,7 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 REACHES_OUT = {
     "apply", "audit", "candidates", "environments", "gather", "gather_power", "job_states",
-    "lease", "long_reads", "loop", "power", "read_roles", "refresh", "refresh_prices", "rhythm",
+    "lease", "long_reads", "loop", "parameter_reads", "power", "read_roles", "refresh",
+    "refresh_prices", "rhythm",
     "state_reads", "tick",
 }  # fmt: skip
 """Modules of a function that call ports or log. Every other module of a function is pure."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.instance.giving import give
 from tests.instance.worlds import World
 
 
@@ -13,3 +14,9 @@ from tests.instance.worlds import World
 def world(tmp_path: Path) -> World:
     """One instance of the queue `deploy`, before its boot."""
     return World(tmp_path)
+
+
+@pytest.fixture
+def ready(world: World) -> World:
+    """A world with ssh, an agent that has `redactor add`, and an assignment with secrets."""
+    return give(world)

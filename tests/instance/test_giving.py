@@ -3,85 +3,24 @@
 from __future__ import annotations
 
 import json
-import stat
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mayfly_instance.aws import Unavailable
-from mayfly_instance.machine import Program
-from mayfly_instance.parameter_store import Reader
-from mayfly_protocol.grants import Grants, Secrets, SshHosts
-from mayfly_protocol.job_facts import JobFacts
-from tests.instance.fake_machine import Act, FakeMachine
-from tests.instance.fakes import FakeCloud, credentials
-from tests.instance.worlds import SANDBOX_ROW, World, an_assignment
-
-PATH = "/vendors/buildkite/deploy"
-REPO = "git@github.com:acme/app.git"
-SLUG = "github.com_acme_app.git"
-FACTS = JobFacts(organization="acme", pipeline="app", build="7", repository=REPO, branch="main")
-KEY = (
-    "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n-----END OPENSSH PRIVATE KEY-----\n"
+from mayfly_protocol.grants import Secrets, SshHosts
+from tests.instance.fake_machine import Act
+from tests.instance.giving import (
+    KEY,
+    PATH,
+    REPO,
+    SLUG,
+    TOKEN,
+    at_the_start,
+    granted,
+    owner_of,
+    policy,
 )
-TOKEN = "hunter-22/blue"
-
-
-SECRETS = Secrets(PATH)
-NO_HOSTS = SshHosts()
-
-
-def granted(
-    secrets: Secrets | None = SECRETS, ssh: SshHosts = NO_HOSTS, **changes: Any
-) -> dict[str, Any]:
-    given = Grants(facts=FACTS, secrets=secrets, ssh=ssh, **changes)
-    return an_assignment(protocol=2, grants=given.to_row())
-
-
-@pytest.fixture
-def ready(world: World) -> World:
-    """A world with ssh, an agent that has `redactor add`, and an assignment with secrets."""
-    machine = world.machine
-    machine.programs |= {"ssh", "ssh-agent", "ssh-add"}
-    machine.agent_help += '\n   --redacted-vars value  (default: "*_TOKEN", "*_MINE")  --format'
-    for unit in ("shared", "repository"):
-        machine.acts[f"mayfly-ssh-{unit}"] = Act(lasts=100_000, does=make_socket)
-    world.assignment = granted()
-    return world
-
-
-def make_socket(program: Program) -> None:
-    Path(program.argv[-1]).touch()
-
-
-def at_the_start(world: World) -> dict[str, str]:
-    """Texts of the files of hooks and gifts at the moment when the agent starts, by name."""
-    seen: dict[str, str] = {}
-    places = world.machine.places
-
-    def look(_: Program) -> None:
-        for directory in (places.hooks, places.given):
-            for file in directory.iterdir() if directory.exists() else ():
-                seen[file.name] = file.readlink().name if file.is_symlink() else file.read_text()
-                mode = stat.S_IMODE(file.lstat().st_mode)
-                assert directory == places.hooks or mode == 0o400
-        if places.given.exists():
-            assert stat.S_IMODE(places.given.stat().st_mode) == 0o700
-
-    world.machine.acts["mayfly-job"] = Act(lasts=2, does=look)
-    world.run()
-    return seen
-
-
-def policy(world: World) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(world.machine.places.policy.read_text())
-    return found
-
-
-def owner_of(machine: FakeMachine, path: Path) -> str:
-    named = [argv[1] for argv in machine.commands if argv[0] == "chown" and argv[2] == str(path)]
-    return named[-1]
+from tests.instance.worlds import SANDBOX_ROW, World
 
 
 def test_a_job_gets_the_variables_of_its_folders_and_no_others(ready: World) -> None:
@@ -267,67 +206,6 @@ def test_what_was_promised_and_is_missing_refuses_the_job_with_the_reason(
     assert ready.phases[-1] == "done"
     assert not {"environment", "variables", "hidden"} & set(seen)
     assert not ready.machine.places.ssh.exists()
-
-
-def test_a_folder_of_many_pages_is_read_whole(ready: World) -> None:
-    ready.cloud.page = 3
-    for number in range(10):
-        ready.cloud.lay_down(f"{PATH}/app/env/a{number}", "x")
-
-    assert at_the_start(ready)["variables"].count("export A") == 10
-
-
-def test_a_folder_without_end_refuses_the_job(ready: World) -> None:
-    ready.cloud.page = 0
-    ready.cloud.lay_down(f"{PATH}/app/env/a", "x")
-    ready.run()
-
-    assert policy(ready)["refused"].endswith(f"{PATH}/app has more than 100 pages of parameters")
-
-
-def test_a_folder_with_too_much_refuses_the_job(ready: World) -> None:
-    for number in range(130):
-        ready.cloud.lay_down(f"{PATH}/app/env/a{number}", "x" * 8192)
-    ready.run()
-
-    assert policy(ready)["refused"].endswith(f"{PATH}/app has more than 1024 KB of values")
-
-
-class Throttled(FakeCloud):
-    """Refuses the first calls of each kind."""
-
-    refusals = 3
-
-    def parameters_below(self, *args: Any, **more: Any) -> Any:
-        if self.refusals:
-            self.refusals -= 1
-            raise Unavailable("ssm: 400 ThrottlingException: Rate exceeded")
-        return super().parameters_below(*args, **more)
-
-
-def test_throttling_is_waited_out(ready: World) -> None:
-    ready.cloud.__class__ = Throttled
-    ready.cloud.lay_down(f"{PATH}/app/env/a", "x")
-
-    assert at_the_start(ready)["variables"] == "export A=x\n"
-
-
-def test_throttling_without_end_refuses_the_job(ready: World) -> None:
-    ready.cloud.throttled = {"parameters_below"}
-    ready.run()
-
-    assert "cannot be read: 400 ThrottlingException" in policy(ready)["refused"]
-    assert ready.phases[-1] == "done"
-
-
-def test_a_throttled_call_is_tried_again_for_its_limit(ready: World) -> None:
-    ready.cloud.throttled = {"parameters_below"}
-    reader = Reader(ready.cloud, credentials("sandbox"), ready.clock, patience=30)
-    with pytest.raises(Unavailable):
-        reader.folder(PATH)
-
-    assert 10 < ready.clock.seconds() <= 30
-    assert 4 <= ready.cloud.asked.count("parameters_below") <= 20
 
 
 def test_hosts_are_known_by_roots_files_and_not_by_a_scan(ready: World) -> None:

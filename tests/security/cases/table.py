@@ -10,6 +10,7 @@ from tests.security.cases import (
     instances,
     launches,
     no_keys,
+    others,
     pools,
     profiles,
     secrets,
@@ -33,5 +34,5 @@ CASES: Mapping[str, tuple[Case, ...]] = {
     "Code and stacks": control.CODE,
     "Wake-ups, alarms, logs": control.SIGNALS,
     "Requests without a key": tuple(no_keys.CASES.values()),
-    "Other queues, other stacks, boundaries": control.OTHERS,
+    "Other queues, other stacks, boundaries": others.OTHERS,
 }
