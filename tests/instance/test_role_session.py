@@ -96,7 +96,8 @@ def test_the_name_of_a_session_has_64_characters_at_most_and_the_whole_job(
 
 
 def refusal(code: str, message: str) -> str:
-    return f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return f"<ErrorResponse>{error}</ErrorResponse>"
 
 
 @pytest.mark.parametrize(
