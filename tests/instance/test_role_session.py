@@ -15,8 +15,9 @@ from mayfly_instance.sigv4 import Credentials
 from mayfly_protocol.assignment import parse
 from mayfly_protocol.grants import Grants, Role
 from mayfly_protocol.job_facts import JobFacts
+from tests.instance.fakes import BOOT
 from tests.instance.front import Front, serving
-from tests.instance.worlds import BOOT, JOB, an_assignment
+from tests.instance.worlds import JOB, an_assignment
 
 KEYS = Credentials("ASIAX", "secret", "session", datetime(2036, 1, 1, tzinfo=UTC))
 ARN = "arn:aws:iam::123456789012:role/ci/deploy-app"
