@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mayfly_instance.aws import Caller, Denied, Missing, Page, Parameter, Unavailable
+from mayfly_instance.aws import AwsError, Caller, Denied, Missing, Page, Parameter, Unavailable
 from mayfly_instance.clock import Clock
 from mayfly_instance.imds import ImdsAbsent, ImdsError
+from mayfly_instance.role_session import RoleSession
 from mayfly_instance.sigv4 import Credentials
 from mayfly_protocol.rows import notice_row, start_row
 
@@ -146,6 +147,10 @@ class FakeCloud:
         """Parameters that the sandbox role may read, by full name."""
         self.page = 10
         """Parameters on a page of `parameters_below`."""
+        self.roles: dict[str, int] = {}
+        """Roles of jobs that exist, by ARN, with the most seconds of a session."""
+        self.sessions: list[RoleSession] = []
+        """Sessions of such roles that began."""
         self.objects: dict[str, bytes] = {}
         self.rows: dict[str, dict[str, Any]] = {}
         self.reports: list[tuple[str, dict[str, Any]]] = []
@@ -165,6 +170,18 @@ class FakeCloud:
         role = keys.access_key.removeprefix("ASIA-")
         arn = f"arn:aws:sts::123456789012:assumed-role/{role}/{INSTANCE}"
         return Caller(arn, f"AROA-{role}:{INSTANCE}")
+
+    def assume_role(self, keys: Credentials, session: RoleSession) -> Credentials:
+        """STS: every role that `roles` has may be assumed by the sandbox role, for its time."""
+        self._check("assume_role", keys)
+        if "sandbox" not in keys.access_key or session.arn not in self.roles:
+            raise Denied(f"sts: 403 AccessDenied: no right to {session.arn}")
+        if session.seconds > self.roles[session.arn]:
+            raise AwsError("sts: 400 ValidationError: DurationSeconds exceeds MaxSessionDuration")
+        self.sessions.append(session)
+        now = START if self.clock is None else self.clock.now()
+        name = f"{session.name}-{len(self.sessions)}"
+        return credentials(name, now + timedelta(seconds=session.seconds))
 
     def parameter(self, keys: Credentials, name: str) -> str:
         self._check("parameter", keys)

@@ -137,6 +137,7 @@ def test_two_agents_hold_the_keys_and_git_gets_each_in_its_time(ready: World) ->
         f"repository={sockets}/repository",
         "pid=4242",
         "keep=''",
+        "region=''",
     ]
     hooks = {name: seen[name] for name in ("environment", "pre-checkout", "post-checkout")}
     assert hooks == {

@@ -15,8 +15,8 @@ from mayfly_lab.report.evidence import Evidence
 
 _CLAIM = key_of(Claim, "")
 _WRITES = frozenset({"PutItem", "UpdateItem"})
-_SECRETS = frozenset({"GetParametersByPath", "GetParameters"})
-"""Operations by which a host reads its job's secrets, and with which it reads nothing else."""
+_SECRETS = frozenset({"GetParametersByPath", "GetParameters", "AssumeRole"})
+"""Operations by which a host gets its job's secrets and role, and does nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ PHASES: Sequence[Phase] = (
     Phase("reserving", "until Buildkite has reserved the job for Mayfly"),
     Phase("binding", "until the assignment, with its token, is in the mailbox"),
     Phase("mailbox poll", "until the host has read the assignment"),
-    Phase("secrets", "until the host has read the job's secrets; nothing where the queue has none"),
+    Phase("secrets", "until the host has the job's secrets and role; nothing without any"),
     Phase("agent start", "until the agent has registered"),
     Phase("acquire", "until the agent has acquired and started the job"),
     Phase("checkout", "until the agent begins the command, after hooks, plugins and git"),

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from mayfly_instance import role_session
 from mayfly_instance.clock import Clock
+from mayfly_instance.role_session import RoleSession
 from mayfly_instance.sigv4 import Credentials, Request, sign
 
 _LARGEST = 4 * 1024 * 1024
@@ -88,15 +90,20 @@ class Aws:
 
     def caller(self, credentials: Credentials) -> Caller:
         """The owner of the credentials (sts:GetCallerIdentity, which no policy can deny)."""
-        body = b"Action=GetCallerIdentity&Version=2011-06-15"
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        url = f"{self._base('sts')}/"
-        answer = self._call("sts", Request("POST", url, headers, body), credentials).decode()
+        answer = self._sts(b"Action=GetCallerIdentity&Version=2011-06-15", credentials)
         arn = re.search(r"<Arn>([^<]+)</Arn>", answer)
         user_id = re.search(r"<UserId>([^<]+)</UserId>", answer)
         if not arn or not user_id:
             raise AwsError("sts: the answer names no caller")
         return Caller(arn=arn[1], user_id=user_id[1])
+
+    def assume_role(self, credentials: Credentials, session: RoleSession) -> Credentials:
+        """Credentials of a new session of a role (sts:AssumeRole and sts:TagSession)."""
+        answer = self._sts(role_session.question(session), credentials)
+        try:
+            return role_session.credentials_in(answer)
+        except ValueError as error:
+            raise AwsError(f"sts: {error}") from error
 
     def parameter(self, credentials: Credentials, name: str) -> str:
         """The value of an SSM parameter. Raises Missing."""
@@ -168,6 +175,11 @@ class Aws:
 
     def _base(self, service: str) -> str:
         return self._endpoint or f"https://{service}.{self.region}.{self._domain}"
+
+    def _sts(self, body: bytes, credentials: Credentials) -> str:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        request = Request("POST", f"{self._base('sts')}/", headers, body)
+        return self._call("sts", request, credentials).decode("utf-8", "replace")
 
     def _json(
         self, service: str, target: str, body: Mapping[str, Any], credentials: Credentials

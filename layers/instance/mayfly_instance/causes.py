@@ -58,6 +58,12 @@ def tell_if_checkout_fails(
     link_hook(machine)
 
 
+def tell_lost_role(machine: Machine, why: str) -> None:
+    """Let the job's log tell, at the job's end, that it lost its role. Raises OSError."""
+    machine.write_file(machine.places.role_lost, _line(f"{why} (docs/pipelines.md)."))
+    link_hook(machine)
+
+
 def link_hook(machine: Machine) -> None:
     """Let the hook run at the end of the running job; it also tells of kills for lack of memory.
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Callable
 
-from mayfly_instance import agent, hook_links, job_secrets, ssh
+from mayfly_instance import agent, hook_links, job_role, job_secrets, ssh
 from mayfly_instance.aws import AwsError, Parameter
 from mayfly_instance.context import Context
 from mayfly_instance.failure import HostFailure
 from mayfly_instance.imds import ImdsError
+from mayfly_instance.job_role import JobRole
 from mayfly_instance.job_secrets import JobSecrets, Refused
 from mayfly_instance.keys import Keys
 from mayfly_instance.machine import Machine
@@ -47,6 +48,8 @@ class Given:
     """More variables of the agent. None holds a secret."""
     has_key: bool = False
     """Whether an agent for ssh has a key for the job's checkout."""
+    role: JobRole | None = None
+    """The job's role for AWS, which is served until its `end`."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,23 @@ def give(
     grants = assignment.grants
     if grants is None:
         return Given()
+    assuming = job_role.begin(context, access.keys, access.region, assignment)
+    role: JobRole | None = None
     try:
         found = _secrets(context, reporter, access, grants)
         ssh.know_hosts(context.machine, grants.ssh)
-        return _lay_down(context, installed, assignment, grants, found)
+        if assuming is not None:
+            reporter.step("assuming the job's role")
+            role = assuming.serve(access.region)
+        return _lay_down(context, installed, assignment, found, role)
     except Refused as refused:
         reason = str(refused)
     except HostFailure as failure:
         reason = failure.reason
     except (AwsError, ImdsError, OSError) as error:
         reason = f"what its queue gives it cannot be fetched: {error}"
+    if role is not None:
+        role.end()
     take_back(context.machine)
     reason = context.scrub(" ".join(reason.split()))[:_LONGEST]
     reporter.note(f"the job must not run: {reason}")
@@ -88,6 +98,7 @@ def take_back(machine: Machine) -> None:
     """End the agents for ssh, and remove what the job did not take. Raises OSError."""
     ssh.end(machine)
     machine.remove(machine.places.given)
+    machine.remove(machine.places.role)
 
 
 def _secrets(context: Context, reporter: Reporter, access: Access, grants: Grants) -> JobSecrets:
@@ -132,34 +143,46 @@ def _folder(reader: Callable[[], Reader], path: str) -> Sequence[Parameter]:
         raise Refused(f"{path} cannot be read: {error}") from error
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """What is ready to be laid down for the job."""
+
+    found: JobSecrets
+    agents: Mapping[str, KeyAgent]
+    role: JobRole | None
+
+
 def _lay_down(
     context: Context,
     installed: agent.Agent,
     assignment: Assignment,
-    grants: Grants,
     found: JobSecrets,
+    role: JobRole | None,
 ) -> Given:
-    """Put secrets, agents and hooks in their places. Raises HostFailure, OSError."""
+    """Put secrets, agents, role and hooks in their places. Raises HostFailure, OSError."""
+    grants = assignment.grants
+    if grants is None:
+        return Given()
     machine = context.machine
     agents = _start_agents(context, found)
     lines = [*found.notes, *([grants.no_role] if grants.no_role else [])]
-    if found.variables or agents or lines:
+    if found.variables or agents or lines or role:
         during = grants.secrets is not None and grants.secrets.ssh_during_command
         _write_variables(machine, found)
-        told = _told(machine, installed, found, agents, keep=during)
+        told = _told(machine, installed, _Ready(found, agents, role), keep=during)
         machine.write_file(machine.places.hooks / "given", told.encode())
         _write_notes(machine, lines)
         hook_links.link(machine, "environment", "give-secrets")
     if ssh.REPOSITORY in agents:
         hook_links.link(machine, "pre-checkout", "lend-key")
         hook_links.link(machine, "post-checkout", "take-key")
-    variables = {}
+    variables = dict(role.variables) if role else {}
     if found.variables:
         patterns = agent.redacted(installed, assignment.config)
         variables["BUILDKITE_REDACTED_VARS"] = ",".join([*patterns, *sorted(found.variables)])
     if grants.ssh.known_hosts:
         variables["BUILDKITE_NO_SSH_KEYSCAN"] = "true"
-    return Given(variables=variables, has_key=bool(agents))
+    return Given(variables=variables, has_key=bool(agents), role=role)
 
 
 def _start_agents(context: Context, found: JobSecrets) -> Mapping[str, KeyAgent]:
@@ -188,23 +211,17 @@ def _write_variables(machine: Machine, found: JobSecrets) -> None:
         machine.write_file(given / name, content.encode("utf-8", "replace"), 0o400, JOB_USER)
 
 
-def _told(
-    machine: Machine,
-    installed: agent.Agent,
-    found: JobSecrets,
-    agents: Mapping[str, KeyAgent],
-    *,
-    keep: bool,
-) -> str:
+def _told(machine: Machine, installed: agent.Agent, ready: _Ready, *, keep: bool) -> str:
     """What the hooks are told: assignments of a shell, without secrets."""
-    shared, repository = agents.get(ssh.SHARED), agents.get(ssh.REPOSITORY)
+    shared, repository = ready.agents.get(ssh.SHARED), ready.agents.get(ssh.REPOSITORY)
     told = {
-        "directory": str(machine.places.given) if found.variables else "",
+        "directory": str(machine.places.given) if ready.found.variables else "",
         "agent": installed.path if installed.redactor else "",
         "shared": str(shared.socket) if shared else "",
         "repository": str(repository.socket) if repository else "",
         "pid": str(repository.pid) if repository else "",
         "keep": "yes" if keep else "",
+        "region": ready.role.region if ready.role else "",
     }
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in told.items())
 

@@ -82,7 +82,7 @@ def run(context: Context, reporter: Reporter, start: Start, looks: Looks) -> End
         environment = {**_session(context, assignment.root), **start.given.variables}
         running = agent.start(context.machine, start.installed, assignment, environment)
         reporter.try_send(Phase.RUNNING, _REPORT_SECONDS)
-        ending = watch(running, context, reporter, assignment, looks)
+        ending = watch(running, context, reporter, start, looks)
     except Open:
         # Each second of the agent's grace period would be one in which the job reaches IMDS.
         raise
@@ -100,6 +100,8 @@ def run(context: Context, reporter: Reporter, start: Start, looks: Looks) -> End
         context.machine.kill_scope(docker.UNIT)
         with _noting_errors(reporter):
             giving.take_back(context.machine)
+        if start.given.role is not None:
+            start.given.role.end()
     words = context.log_tail(agent.LOG)
     refusal = _REFUSAL.search(words)
     if refusal:
@@ -112,7 +114,7 @@ def watch(
     running: Running,
     context: Context,
     reporter: Reporter,
-    assignment: Assignment,
+    start: Start,
     looks: Looks,
 ) -> Ending:
     """Wait for the agent's end and return it. At a limit send SIGQUIT, which cancels the job.
@@ -127,7 +129,9 @@ def watch(
     quit_at: float | None = None
     stop = _Stop()
     announced, condemned = None, ""
+    assignment = start.assignment
     key = _MissingKey(context, reporter, assignment)
+    role = _LostRole(context, reporter, start.given)
     killed = KillCount(context.machine, running.pid)
     while (code := running.poll()) is None:
         now = clock.seconds()
@@ -140,6 +144,7 @@ def watch(
             next_look = now + limits.notices
             # Also after SIGQUIT: the agent and what is left of the job may take long to end.
             condemned = looks.opened() or condemned
+            role.look()
             announced = announced or _report_notice(looks.notice(), reporter)
             if has_children(context.machine.processes(), running.pid):
                 childless_since = now
@@ -192,6 +197,28 @@ class _MissingKey:
             causes.tell_if_checkout_fails(
                 self._context.machine, self._queue, found[1], self._looked_for
             )
+
+
+class _LostRole:
+    """Looks whether the job still has its role, and lets console and log tell of it."""
+
+    def __init__(self, context: Context, reporter: Reporter, given: giving.Given) -> None:
+        self._machine = context.machine
+        self._reporter = reporter
+        self._role = given.role
+        self._told = False
+
+    def look(self) -> None:
+        """Note what happened to the role; tell the job's log once, when it has none any more."""
+        if self._role is None:
+            return
+        renewal = self._role.renewal
+        for line in renewal.notes():
+            self._reporter.note(line)
+        if not self._told and (why := renewal.lost()):
+            self._told = True
+            with _noting_errors(self._reporter):
+                causes.tell_lost_role(self._machine, why)
 
 
 def _names_of_keys(assignment: Assignment) -> tuple[str, ...]:

@@ -31,6 +31,12 @@ class Keys:
             held = self.use(self._metadata.session().credentials(self._role))
         return held
 
+    def of_a_thread(self, clock: Clock) -> Keys:
+        """Keys of the same role for another thread, which begin with the same credentials."""
+        keys = Keys(self._metadata, self._role, clock, self._scrub)
+        keys._held, keys._fixed = self._held, self._fixed
+        return keys
+
     def discard(self) -> None:
         """Drop refused credentials, so that `current` reads new ones from IMDS."""
         if not self._fixed:

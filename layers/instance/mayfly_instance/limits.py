@@ -47,6 +47,8 @@ class Limits:
     with their whole account and region (AWS general reference, Systems Manager quotas)."""
     secrets: float = 90
     """Limit for all reads of a job's secrets together."""
+    role: float = 10
+    """Limit for the last answer of STS about the job's role, after `throttled`."""
     ssh: float = 10
     """From the start of an ssh agent until it takes connections, and for each key."""
     docker: float = 60

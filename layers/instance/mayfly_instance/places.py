@@ -73,6 +73,11 @@ class Places:
         return self.hooks / "no-key"
 
     @property
+    def role_lost(self) -> Path:
+        """File with why the job's role was lost while the job ran; beside the hook."""
+        return self.hooks / "role-lost"
+
+    @property
     def operator_hooks(self) -> Path:
         """The operator's hooks, MAYFLY_HOOKS_DIR, from the bootstrap script or the image."""
         return self.root / "etc/mayfly/hooks"
@@ -141,6 +146,11 @@ class Places:
     def given(self) -> Path:
         """Directory of the job user for what the job gets, each file for one moment, in memory."""
         return self.run / "given"
+
+    @property
+    def role(self) -> Path:
+        """Directory of the job user for the token of its role's endpoint, in memory."""
+        return self.run / "role"
 
     @property
     def ssh(self) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from mayfly_instance.aws import Caller, Page, Parameter
+from mayfly_instance.role_session import RoleSession
 from mayfly_instance.sigv4 import Credentials
 
 
@@ -42,6 +43,9 @@ class Cloud(Protocol):
 
     def caller(self, credentials: Credentials) -> Caller:
         """The owner of these credentials."""
+
+    def assume_role(self, credentials: Credentials, session: RoleSession) -> Credentials:
+        """Credentials of a new session of a role."""
 
     def parameter(self, credentials: Credentials, name: str) -> str:
         """The value of an SSM parameter. Raises Missing."""

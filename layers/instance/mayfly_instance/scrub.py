@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -18,14 +19,16 @@ class Scrubber:
 
     def __init__(self) -> None:
         self._known: dict[str, Callable[[str, str], str]] = {}
+        self._learning = threading.Lock()
 
     def learn(self, *secrets: str) -> None:
         """Treat these values as secrets from now on."""
-        for each in secrets:
-            if each and each not in self._known:
-                self._known[each] = remover(each)
-        # The longest first: a secret may hold another one, and no part of it must remain.
-        self._known = dict(sorted(self._known.items(), key=lambda pair: -len(pair[0])))
+        with self._learning:
+            # A new dictionary: another thread may be scrubbing by the old one.
+            known = {each: remover(each) for each in secrets if each and each not in self._known}
+            # The longest first: a secret may hold another one, and no part of it must remain.
+            pairs = [*self._known.items(), *known.items()]
+            self._known = dict(sorted(pairs, key=lambda pair: -len(pair[0])))
 
     def __call__(self, text: str) -> str:
         """The text without secrets. Scrub before cutting: half a token is a secret, too."""

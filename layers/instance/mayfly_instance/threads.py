@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Callable, TypeVar
+from typing import Callable, Generic, TypeVar
 
 from mayfly_instance.aws import Unavailable
 from mayfly_instance.clock import SLICE, Clock
@@ -44,3 +44,36 @@ def side_by_side(
         if error:
             raise error[0]
     return [slot[0] for slot in slots]
+
+
+class Beside(Generic[Answer]):
+    """One call in a thread, begun at once. It must not feed the watchdog (see `side_by_side`)."""
+
+    def __init__(self, call: Callable[[], Answer]) -> None:
+        self._call = call
+        self._found: list[Answer] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def result(self, clock: Clock, seconds: float) -> Answer:
+        """The result of the call, or its error raised.
+
+        Raises Unavailable if it takes `seconds` more.
+        """
+        until = clock.seconds() + seconds
+        while self._thread.is_alive():
+            clock.turned()
+            left = until - clock.seconds()
+            if left <= 0:
+                raise Unavailable(f"AWS took longer than {seconds:g} s")
+            self._thread.join(min(left, SLICE))
+        if self._error is not None:
+            raise self._error
+        return self._found[0]
+
+    def _run(self) -> None:
+        try:
+            self._found.append(self._call())
+        except BaseException as error:  # noqa: BLE001 - raised again, in the supervisor's own thread
+            self._error = error

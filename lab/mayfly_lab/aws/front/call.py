@@ -45,6 +45,11 @@ class Principal:
     session_policies: tuple[str, ...] = ()
     """The policies, as JSON, that the caller of sts:AssumeRole gave for the session."""
 
+    tags: tuple[tuple[str, str], ...] = ()
+    """The session tags, by key; they hide the role's own tags of these keys."""
+    transitive: frozenset[str] = frozenset()
+    """Keys of session tags that a session of another role inherits from this one."""
+
     @property
     def account(self) -> str:
         """The account id in the principal's ARN."""

@@ -23,6 +23,8 @@ ADMINISTRATOR_POLICY = json.dumps(
     {"Statement": [{"Sid": "Everything", "Effect": "Allow", "Action": "*", "Resource": "*"}]}
 )
 """The policy of administrators, as AWS's AdministratorAccess."""
+_OF_TRUST = frozenset({"sts:AssumeRole", "sts:TagSession"})
+"""Actions that a role's trust policy must allow."""
 _EC2_KINDS = frozenset({Kind.BOOTSTRAP, Kind.SANDBOX, Kind.INSTANCE})
 
 
@@ -62,7 +64,7 @@ class DeployedPolicies:
             boundary=None if identity.boundary is None else statements(identity.boundary),
             session=session if identity.session else None,
             resource=statements(resource),
-            resource_must_allow=need.action.startswith("kms:") or need.action == "sts:AssumeRole",
+            resource_must_allow=need.action.startswith("kms:") or need.action in _OF_TRUST,
         )
 
     def resource_policy(self, need: Need) -> str:
@@ -106,6 +108,8 @@ class DeployedPolicies:
             return Identity(caller, context, session=principal.session_policies)
         for tag in role.tags or ():
             context[f"aws:PrincipalTag/{tag['Key']}"] = tag["Value"]
+        for key, value in principal.tags:
+            context[f"aws:PrincipalTag/{key}"] = value
         boundary = role.permissions_boundary_arn
         return Identity(
             caller,
@@ -196,8 +200,8 @@ def _of_topic(cloud: Cloud, need: Need) -> str:
 
 
 def _of_role(cloud: Cloud, need: Need) -> str:
-    """A role's trust policy, for sts:AssumeRole."""
-    if need.action != "sts:AssumeRole":
+    """A role's trust policy, for what it decides about."""
+    if need.action not in _OF_TRUST:
         return ""
     role = cloud.role_of_arn(need.resource)
     return "" if role is None else _text(role.assume_role_policy_document)

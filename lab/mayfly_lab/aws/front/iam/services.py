@@ -51,6 +51,8 @@ def needs(call: Call, facts: Facts) -> Iterator[Need]:
         UnmappedCallError: the lab does not know the service or action, or the call names no
             resource of a type that its action needs.
     """
+    if call.action == "sts:AssumeRole" and session_tags(call):
+        yield from _tagging(call, facts)
     if call.action == "kms:ReEncrypt":
         yield from _re_encryption(call.parameters, facts)
         return
@@ -79,6 +81,21 @@ def needs(call: Call, facts: Facts) -> Iterator[Need]:
         yield passed_role(role, "ec2")
     if (parameter := _PASSED.get(service)) and (role := str(call.parameters.get(parameter) or "")):
         yield passed_role(role, service)
+
+
+def session_tags(call: Call) -> dict[str, str]:
+    """The tags that a caller of sts:AssumeRole passes, and those that its own session hands on."""
+    inherited = {} if call.by is None else dict(call.by.tags)
+    kept = frozenset() if call.by is None else call.by.transitive
+    passed = {str(tag["Key"]): str(tag["Value"]) for tag in call.parameters.get("Tags") or ()}
+    return {**{key: inherited[key] for key in kept}, **passed}
+
+
+def _tagging(call: Call, facts: Facts) -> Iterator[Need]:
+    """Tags need a right of their own. Source: IAM user guide, "Pass session tags in AWS STS"."""
+    role = str(call.parameters.get("RoleArn"))
+    own = resource_tags(facts.tags("sts", role), "iam")
+    yield Need("sts:TagSession", role, "role", {**own, **_of_request("sts", call, facts)})
 
 
 def _cloudformation(given: Given, facts: Facts) -> Resources:
@@ -234,9 +251,12 @@ def _of_request(service: str, call: Call, facts: Facts) -> dict[str, Values]:
         case "lambda" if call.operation.endswith("EventSourceMapping"):
             return {"lambda:FunctionArn": _mapped(given, facts)}
         case "sts":
-            return _copied(
+            keys = _copied(
                 given, RoleSessionName="sts:RoleSessionName", ExternalId="sts:ExternalId"
             )
+            if transitive := list(map(str, given.get("TransitiveTagKeys") or ())):
+                keys["sts:TransitiveTagKeys"] = transitive
+            return {**keys, **request_tags(session_tags(call))}
         case "kms":
             return _encryption_context(given.get("EncryptionContext") or {})
         case "cloudwatch":
