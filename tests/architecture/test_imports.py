@@ -45,7 +45,7 @@ A_FUNCTION_MAY_IMPORT = {
 }  # fmt: skip
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
-    "records": {"errors"},
+    "records": {"errors", "protocol"},
     "answers": set(),
     "iam": {"answers", "protocol"},
     "batched": set(),
