@@ -78,11 +78,15 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def stage(place: Place, collector: Collector, request: pytest.FixtureRequest) -> Iterator[Stage]:
-    """A lab with the queues of the file: `PARAMETERS`, and `SCRIPTS` where it has some."""
+    """A lab with the queues of the file: `PARAMETERS`, and its `SCRIPTS` and `STACKS`, if any.
+
+    `furnish` of the file, if there is one, makes what its jobs need before they are pushed.
+    """
     choices = choices_of(request.module, collector)
     opened = a_namespace_stage(choices) if place is Place.LAB else a_container_stage(choices)
     with opened as stage:
         stage.patience = max(stage.patience, _PATIENCE)
+        getattr(request.module, "furnish", lambda _: None)(stage)
         yield stage
 
 
@@ -94,6 +98,7 @@ def choices_of(module: ModuleType, collector: Collector) -> LabChoices:
         delays=getattr(module, "DELAYS", QUICK),
         boot_seconds=BOOT,
         parameters=module.PARAMETERS,
+        stacks=getattr(module, "STACKS", {}),
         scripts={queue: s.replace("$COLLECTOR", collector.url) for queue, s in scripts.items()},
         doors=[collector.door],
         further_queues=getattr(module, "FURTHER_QUEUES", ()),
