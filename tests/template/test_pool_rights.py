@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mayfly.iam.evaluation import Request, decide
-from tests.template.test_function_rights import (
+from tests.template.function_requests import (
     ASSIGNMENT,
     BOOTSTRAP,
     IAM,
@@ -19,10 +19,9 @@ from tests.template.test_function_rights import (
     SANDBOX,
     SWAP,
     SWAP_ACTION,
-    Resources,
-    statements,
     without,
 )
+from tests.template.test_function_rights import Resources, statements
 
 OURS_OF_LINUX = {"aws:ResourceTag/mayfly-stack": "acme", "aws:ResourceTag/mayfly-queue": "linux"}
 SANDBOXED = {**OURS_OF_LINUX, "ec2:InstanceProfile": f"{SANDBOX}/linux/P"}

@@ -9,11 +9,12 @@ import pytest
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.roles import parse_roles
+from mayfly.config.writers import SECURITY_OWNERS
 from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState
 from mayfly_cli.operations.completion import names
 from mayfly_cli.operations.granted import granted_of
-from mayfly_cli.operations.rights import SECURITY, policies_for
+from mayfly_cli.operations.rights import policies_for
 from mayfly_cli.plan.result import plan_of
 from tests.cli.operations.samples import FACTS, plans
 from tests.unit.builders import a_claim
@@ -101,4 +102,4 @@ def test_a_shell_completes_the_names_of_these_parameters() -> None:
 )
 def test_a_refusal_names_the_policy_of_security_owners(name: str) -> None:
     arn = f"arn:aws:ssm:eu-central-1:123456789012:parameter/mayfly/ci/queues/deploy/{name}"
-    assert policies_for("ssm:PutParameter", arn) == (SECURITY,)
+    assert policies_for("ssm:PutParameter", arn, "ci") == (SECURITY_OWNERS,)
