@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from mayfly.records.model import Claim, Instance, QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly.records.why import Code
 from mayfly_lab.aws.config import Delays
+from mayfly_lab.aws.functions.functions import ThrottledError
 from mayfly_lab.lab import ROOT, STACK, Lab, LabChoices
 from mayfly_lab.report.checks import Written, check_all, mailbox_writes
 from mayfly_lab.report.collect import collect
@@ -327,9 +328,10 @@ class Stage(Logs):
         for instance_id in idle:
             # Surplus instances are kept for five minutes.
             self.age(instance_id, 6)
-        if idle:
-            self.tick("provision")
-            self.tick("reap")
+        for function in ("provision", "reap") if idle else ():
+            # A busy machine may have as many invocations as Lambda allows: the next look ticks.
+            with suppress(ThrottledError):
+                self.tick(function)
         return not any(instance.open for instance in records) and not any(
             claim.open for claim in self.lab.records.claims().values()
         )
