@@ -42,5 +42,6 @@ def test_a_machine_that_ends_its_job_in_order_leaves_no_such_note(stage: Stage) 
     job = stage.push(QUEUE, "echo started; sleep 600")
     stage.lab.aws.ec2.terminate([stage.running(job)])
     assert stage.ended(job).outcome == "failed"
-    assert stage.finished(job).reason.endswith("(no note: Buildkite says finished)")
+    # `reap` may see the end before `dispatch` reads the state, or after: neither writes a note.
+    assert "Buildkite says finished" in stage.finished(job).reason
     assert not any(notice.detail.startswith("Instance") for notice in stage.job(job).notices)

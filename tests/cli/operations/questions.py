@@ -135,7 +135,7 @@ QUESTIONS = (
     Question(
         "What happened in the week? In one file",
         "mayfly report --html FILE",
-        (r"FILE", r"9 queues", r"setup\s+1 failed launch .*exited with 3"),
+        (r"FILE", r"9 queues", r"setup\s+\d+ failed launch(es)? .*exited with 3"),
         "`7d, 9 queues`, failed launches, cost, and [the file](#the-report)",
     ),
     Question(
