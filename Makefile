@@ -158,7 +158,9 @@ browser: .venv/ok .tools/browser/ok ## look at reports and pages in a headless C
 	if [[ -n $$why ]]; then echo "$@: skipped: $$why"; exit 0; fi; \
 	.tools/browser/bin/python -m pytest -q --confcutdir lab/tests/browser lab/tests/browser $(PYTEST)
 
+# Its tests wait for labs and for commands, so one more than cores take turns.
 .PHONY: test-slow
+test-slow: WORKERS = 3
 test-slow: .venv/ok .tools/sam/ok .tools/audit/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses
 	$(RUN_TESTS) -m slow tests lab/tests $(APART) $(PYTEST)
 
