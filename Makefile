@@ -159,7 +159,9 @@ browser: .venv/ok .tools/browser/ok ## look at reports and pages in a headless C
 	if [[ -n $$why ]]; then echo "$@: skipped: $$why"; exit 0; fi; \
 	.tools/browser/bin/python -m pytest -q --confcutdir lab/tests/browser lab/tests/browser $(PYTEST)
 
+# The slow tests wait for labs and for commands, so one more test than cores runs at once.
 .PHONY: test-slow
+test-slow: WORKERS = 3
 test-slow: .venv/ok .tools/sam/ok .tools/audit/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses
 	$(RUN_TESTS) -m slow tests lab/tests $(APART) $(PYTEST)
 

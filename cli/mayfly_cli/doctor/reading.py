@@ -15,6 +15,6 @@ def examine(connection: Connection, releases: str, queue: str | None = None) -> 
     address of the agent's releases. Raises UsageError for an unknown queue.
     """
     view = view_of(connection, queue)
-    names = [each.queue for each in connection.records.queues()]
+    names = [] if queue is None else [each.queue for each in connection.records.queues()]
     read = survey(connection, view, releases)
     return health(view, connection.records.strays(), read, names)

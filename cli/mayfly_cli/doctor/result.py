@@ -64,7 +64,10 @@ class Health:
 def health(
     view: StackView, strays: Sequence[Stray], survey: Survey, queues_of_stack: Sequence[str] = ()
 ) -> Health:
-    """All findings about the view's queues; the stack may have more queues than these."""
+    """All findings about the view's queues.
+
+    `queues_of_stack` names all queues of a stack that has more than the view.
+    """
     names = queues_of_stack or [each.queue for each in view.queues]
     whole = [
         *_dispatch(view),

@@ -5,7 +5,7 @@ What a job's own commands did is Buildkite's to tell: no record has it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -66,14 +66,9 @@ def reason_of(claim: Claim, instance: Instance | None) -> str:
     return f"{ended} while its job ran: {instance.reason}"
 
 
-def failed_claims(
-    claims: Iterable[Claim], instances: Mapping[SlotKey, Instance]
-) -> Iterator[tuple[Claim, Outcome]]:
-    """The claims of failed jobs, each with how the job failed."""
-    for claim in claims:
-        slot = instances.get(claim.slot) if claim.slot is not None else None
-        if (outcome := outcome_of(claim, slot)) is not None:
-            yield claim, outcome
+def latest_of(claim: Claim, instances: Mapping[SlotKey, Instance]) -> Instance | None:
+    """The instance of the claim's latest attempt; None where these instances lack it."""
+    return instances.get(claim.slot) if claim.slot is not None else None
 
 
 def _was_denied(claim: Claim) -> bool:

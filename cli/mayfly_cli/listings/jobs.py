@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from mayfly.records.model import Claim, Instance
 from mayfly.records.standing import LeftAlone
 from mayfly.records.why import Why
-from mayfly_cli.listings.failed import Ended, Outcome, failed_claims, outcome_of, reason_of
+from mayfly_cli.listings.failed import Ended, Outcome, latest_of, outcome_of, reason_of
 from mayfly_cli.operations.reading import QueueView, StackView, claims_once, instances_once
 from mayfly_cli.operations.reasons import mood
 from mayfly_cli.operations.screen import Cell, Document, Mood, Span, columns, line, table
@@ -110,9 +110,9 @@ def jobs_with(
 
 def _of_queue(view: QueueView, ended: Ended, now: datetime) -> Iterator[Job]:
     instances = {each.key: each for each in instances_once(view.instances, ended.instances)}
-    failed = [claim for claim, _ in failed_claims(ended.claims, instances)]
+    failed = [each for each in ended.claims if outcome_of(each, latest_of(each, instances))]
     for claim in claims_once(view.claims, failed):
-        yield job_of(claim, instances.get(claim.slot) if claim.slot is not None else None, now)
+        yield job_of(claim, latest_of(claim, instances), now)
     for left in view.left:
         yield job_left(left, view.queue, now)
 

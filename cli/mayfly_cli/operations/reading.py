@@ -111,30 +111,32 @@ def read_stack(
     records: Records, stack: str, region: str, now: datetime, queues: Sequence[QueueRecord]
 ) -> StackView:
     """The view of these queues, and of the lease."""
-    said: list[Standing] = []
     leases: list[Lease | None] = []
-    reads: list[Callable[[], QueueView | None]] = [
-        lambda: said.extend(records.standings()),
-        lambda: leases.append(records.lease()),
-        *(partial(read_queue, records, record) for record in queues),
-    ]
-    views = [view for view in side_by_side(lambda read: read(), reads) if view is not None]
-    return StackView(stack, region, now, tuple(_with_said(v, said) for v in views), leases[0])
-
-
-def _with_said(view: QueueView, standings: Sequence[Standing]) -> QueueView:
-    return replace(view, standings=tuple(s for s in standings if s.queue == view.queue))
+    views = _read_queues(records, queues, lambda: leases.append(records.lease()))
+    return StackView(stack, region, now, views, leases[0])
 
 
 def read_whole_queue(records: Records, record: QueueRecord) -> QueueView:
     """As `read_queue`, with what the functions say of the queue: one query more."""
+    (view,) = _read_queues(records, [record])
+    return view
+
+
+def _read_queues(
+    records: Records, queues: Sequence[QueueRecord], *others: Callable[[], None]
+) -> tuple[QueueView, ...]:
+    """The views of the queues, with what the functions say of them; `others` run beside."""
     said: list[Standing] = []
     reads: list[Callable[[], QueueView | None]] = [
         lambda: said.extend(records.standings()),
-        partial(read_queue, records, record),
+        *others,
+        *(partial(read_queue, records, record) for record in queues),
     ]
-    (view,) = [view for view in side_by_side(lambda read: read(), reads) if view is not None]
-    return _with_said(view, said)
+    views = [view for view in side_by_side(lambda read: read(), reads) if view is not None]
+    return tuple(
+        replace(view, standings=tuple(each for each in said if each.queue == view.queue))
+        for view in views
+    )
 
 
 def read_queue(records: Records, record: QueueRecord) -> QueueView:

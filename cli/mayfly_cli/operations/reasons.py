@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mayfly.config.queue import QueueConfig
+from mayfly.config.writers import SECURITY_OWNERS
 from mayfly.records.why import Code, Why
 from mayfly_cli.operations.screen import Cell, Mood, Span
 from mayfly_cli.operations.words import at, lasted
@@ -62,6 +63,4 @@ def of_security_owners(why: Why, queue: str) -> str:
     if why.code not in {Code.BRAKED, Code.BOOTS_FAILED, Code.BOOT_FAILED}:
         return ""
     name = next((name for sign, name in _SIGNS.items() if sign in why.text), "")
-    return (
-        f"{name} of {queue} is security owners' to correct (SecurityOwnersPolicy)" if name else ""
-    )
+    return f"{name} of {queue} is security owners' to correct ({SECURITY_OWNERS})" if name else ""

@@ -13,6 +13,7 @@ from mayfly.config.problem import printable
 from mayfly.errors import MayflyError
 from mayfly_cli.ends import Stopped, UsageError
 from mayfly_cli.operations.connection import Connection
+from mayfly_cli.operations.mending import name_of
 from mayfly_cli.operations.parameter_names import below_queue, described, known
 from mayfly_cli.operations.queues import live_queue
 from mayfly_cli.operations.refusals import why_not_asked
@@ -171,12 +172,11 @@ def _awaited(
             note = "written, but the queue has been deleted meanwhile: nothing reads the parameter"
             return replace(shown, in_force=False, note=note)
         took = (connection.clock() - begun).total_seconds()
-        left = shown.new is None and any(each.startswith(shown.name) for each in record.problems)
+        mine = [each for each in record.problems if name_of(each) == shown.name]
+        left = bool(mine) and shown.new is None
         if record.config == expected and not left:
             return replace(shown, in_force=True, after_seconds=round(took, 1))
-        told = [
-            each for each in record.problems if each.startswith(shown.name) and each not in before
-        ]
+        told = [each for each in mine if each not in before]
         if told:
             return replace(shown, in_force=False, note="; ".join(told))
         if took >= PATIENCE:

@@ -94,7 +94,7 @@ def settings_of(
 
 def _setting(name: str, stored: Stored | None, problems: tuple[str, ...]) -> Setting:
     entry = known(name)
-    told = [p.removeprefix(name) for p in problems if p.startswith((f"{name}:", f"{name} ="))]
+    told = [p.removeprefix(name) for p in problems if name_of(p) == name]
     return Setting(
         name=name,
         value=None if stored is None else stored.shown(LONGEST),

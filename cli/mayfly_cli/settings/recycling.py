@@ -110,7 +110,7 @@ def recycle(connection: Connection, queue: str) -> Recycled:
 def boot_seconds(view: QueueView) -> float | None:
     """Seconds from launch to ready of the newest instance that has been ready."""
     for each in newest_first(view.instances):
-        ready = next((step.at for step in each.history if step.state == "ready"), None)
+        ready = next((step.at for step in each.history if step.state == InstanceState.READY), None)
         if ready is not None:
             return round((ready - each.created).total_seconds(), 1)
     return None

@@ -10,6 +10,7 @@ from shlex import quote
 from mayfly.config.paths import WrongPath, unknown_paths
 from mayfly.config.problem import printable
 from mayfly.config.writers import OPERATORS, SECURITY_OWNERS, writer
+from mayfly.records.model import QueueRecord
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.screen import Block, Document, Hint, Mood, Span, line
@@ -101,7 +102,7 @@ def shown(connection: Connection, place: str, name: str | None) -> Settings | St
     if not place.startswith("/"):
         return listing(connection, place, name)
     _alone(place, name)
-    queues = _queues(connection)
+    queues = _live(connection.records.queues())
     queue, below = _of_queue(connection, place, queues)
     if queue:
         return listing(connection, queue, below or None)
@@ -124,15 +125,15 @@ def unset(connection: Connection, place: str, name: str | None) -> Changed | Rem
     Raises:
         UsageError: as `change`; and if there is no such parameter.
     """
-    queues = _queues(connection)
+    records = connection.records.queues()
+    queues = _live(records)
     if not place.startswith("/"):
         if name is None:
             raise UsageError("a name is missing: mayfly unset QUEUE NAME")
         path = connection.parameters.path(place, name.strip("/"))
         if place not in queues and connection.parameters.at(path) is not None:
-            raise UsageError(
-                f"{_why_unread(connection, place)}, but {path} is there: mayfly unset {path}"
-            )
+            why = _why_unread(records, place)
+            raise UsageError(f"{why}, but {path} is there: mayfly unset {path}")
         return change(connection, place, name, None)
     _alone(place, name)
     queue, below = _of_queue(connection, place, queues)
@@ -169,16 +170,16 @@ def _alone(place: str, name: str | None) -> None:
         raise UsageError(f"{place} is a whole name, and nothing stands behind it: not {name}")
 
 
-def _why_unread(connection: Connection, queue: str) -> str:
+def _why_unread(records: Sequence[QueueRecord], queue: str) -> str:
     """Why nothing reads the parameters of a queue that is not among the queues with a stack."""
-    if any(each.queue == queue for each in connection.records.queues()):
+    if any(each.queue == queue for each in records):
         return f"queue {queue} is being deleted: its stack is gone"
     return f"the stack has no queue {queue}"
 
 
-def _queues(connection: Connection) -> Sequence[str]:
+def _live(records: Sequence[QueueRecord]) -> Sequence[str]:
     """The queues whose stacks are there: only these have parameters that are read."""
-    return sorted(each.queue for each in connection.records.queues() if each.active)
+    return sorted(each.queue for each in records if each.active)
 
 
 def _of_queue(connection: Connection, place: str, queues: Sequence[str]) -> tuple[str, str]:

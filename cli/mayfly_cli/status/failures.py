@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mayfly_cli.listings.failed import HOUR, Ended, Outcome, failed_claims
+from mayfly_cli.listings.failed import HOUR, Ended, Outcome, latest_of
 from mayfly_cli.listings.jobs import Job, job_of
 from mayfly_cli.operations.reading import QueueView, claims_once, instances_once
 
@@ -40,10 +40,7 @@ def failures_of(view: QueueView, ended: Ended, now: datetime) -> Failures:
     instances = {each.key: each for each in instances_once(view.instances, ended.instances)}
     claims = [c for c in claims_once(view.claims, ended.claims) if c.since >= since]
     claims.sort(key=lambda claim: (claim.since, claim.job), reverse=True)
-    jobs = [
-        job_of(claim, instances.get(claim.slot) if claim.slot is not None else None, now)
-        for claim, _ in failed_claims(claims, instances)
-    ]
+    jobs = [job_of(claim, latest_of(claim, instances), now) for claim in claims]
     groups = (_group(outcome, jobs) for outcome in Outcome)
     return Failures(since, tuple(group for group in groups if group.jobs))
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
+from mayfly.adapters.dynamodb.records import KEEP_CLOSED
 from mayfly_cli.listings.failed import HOUR, Ended
 from mayfly_cli.operations.connection import Connection
 from mayfly_cli.operations.reading import side_by_side
 from mayfly_cli.operations.stack_view import view_of
 from mayfly_cli.status.boots import LATEST
 from mayfly_cli.status.result import Status, status_of
-
-KEPT = timedelta(days=30)
-"""How long records of ended instances are kept."""
 
 
 def read_status(connection: Connection, queue: str | None) -> Status:
@@ -30,5 +28,5 @@ def _ended(connection: Connection, start: datetime, end: datetime, queue: str) -
     """Two queries of the index `closed`: the latest claims since `start`, the latest instances."""
     history = connection.history
     claims = history.claims(queue, start, end)
-    instances = history.instances(queue, end - KEPT, end, most=LATEST)
+    instances = history.instances(queue, end - KEEP_CLOSED, end, most=LATEST)
     return Ended(claims.records, instances.records, not claims.after)

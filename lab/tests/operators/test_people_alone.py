@@ -5,22 +5,19 @@ The commands are processes of their own, against a lab whose functions run.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from mayfly_lab.commands.lines import keys_of
 from mayfly_lab.contracts import Keys
 from mayfly_lab.lab import STACK, LabChoices
+from stories import tool
 from stories.stage import BOOT, QUICK, Stage, a_stage
+from stories.tool import Answer
 
-MAYFLY = Path(sys.executable).with_name("mayfly")
 QUEUE, RULE = "default", "policy/rules/main"
 STRAY = f"/mayfly/{STACK}/queues/nosuch"
 PATIENCE = 45.0
@@ -36,40 +33,18 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command printed, in one line, and its exit status."""
-
-    text: str
-    status: int
-
-
-def asked(stage: Stage, keys: Keys, *words: str) -> Said:
+def asked(stage: Stage, keys: Keys, *words: str) -> Answer:
     """Run the tool with these credentials."""
-    environment = {
-        **os.environ,
-        **keys_of(stage.lab, keys),
-        "COLUMNS": "200",
-        "NO_COLOR": "1",
-        "BUILDKITE_AGENT_RELEASES": "http://127.0.0.1:9/releases",
-    }
-    done = subprocess.run(
-        [MAYFLY, *words],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return Said(" ".join(done.stdout.split()), done.returncode)
+    variables = keys_of(stage.lab, keys)
+    variables["BUILDKITE_AGENT_RELEASES"] = "http://127.0.0.1:9/releases"
+    return tool.asked(words, variables, width=200)
 
 
-def until_said(stage: Stage, keys: Keys, wanted: str, *words: str) -> Said:
+def until_said(stage: Stage, keys: Keys, wanted: str, *words: str) -> Answer:
     """Run the tool until it says this."""
     end = time.monotonic() + PATIENCE
-    while wanted not in (said := asked(stage, keys, *words)).text:
-        assert time.monotonic() < end, said.text
+    while wanted not in (said := asked(stage, keys, *words)).words:
+        assert time.monotonic() < end, said.words
         time.sleep(1)
     return said
 
@@ -79,40 +54,40 @@ def test_a_security_owner_decides_by_policy_sees_whom_it_denies_and_who_changed_
 ) -> None:
     owner = stage.lab.aws.security_owner
     made = asked(stage, owner, "set", QUEUE, RULE, "pipeline=app branch=main")
-    assert made.status == 0, made.text
-    assert "(default none: every job) -> pipeline=app branch=main in force" in made.text
+    assert made.ended == 0, made.words
+    assert "(default none: every job) -> pipeline=app branch=main in force" in made.words
     shown = asked(stage, owner, "get", QUEUE, RULE)
     assert (
-        shown.status,
-        f"{RULE} " in shown.text and "pipeline=app branch=main" in shown.text,
-    ) == (0, True), shown.text
+        shown.ended,
+        f"{RULE} " in shown.words and "pipeline=app branch=main" in shown.words,
+    ) == (0, True), shown.words
     job = stage.build("app", QUEUE, branch="feature")
     assert stage.ended(job).outcome == "failed"
     why = asked(stage, owner, "explain", "app/1")
-    assert "asks for another branch" in why.text, why.text
-    assert "unable" not in why.text
+    assert "asks for another branch" in why.words, why.words
+    assert "unable" not in why.words
     status = asked(stage, owner, "status")
-    assert status.status in {0, 1}, status.text
+    assert status.ended in {0, 1}, status.words
     gone = asked(stage, owner, "unset", QUEUE, RULE)
-    assert (gone.status, "-> (default none: every job) in force" in gone.text) == (0, True), (
-        gone.text
+    assert (gone.ended, "-> (default none: every job) in force" in gone.words) == (0, True), (
+        gone.words
     )
     deleted = f"{QUEUE}/{RULE} security-owner pipeline=app branch=main -> (default)"
     until_said(stage, owner, deleted, "changes")
     doctor = asked(stage, owner, "doctor")
-    assert "Not looked at" in doctor.text
-    assert "could not ask" not in doctor.text
+    assert "Not looked at" in doctor.words
+    assert "could not ask" not in doctor.words
 
 
 def test_a_security_owner_tunes_nothing_and_is_told_which_policy_does(stage: Stage) -> None:
     owner = stage.lab.aws.security_owner
     for words in (("set", QUEUE, "pool/hot", "1"), ("pool", QUEUE, "1"), ("pause", QUEUE)):
         said = asked(stage, owner, *words)
-        assert said.status == 2
-        assert "you may not ssm:PutParameter" in said.text
-        assert f"OperatorsPolicy allows it (output of the stack {STACK})" in said.text
+        assert said.ended == 2
+        assert "you may not ssm:PutParameter" in said.words
+        assert f"OperatorsPolicy allows it (output of the stack {STACK})" in said.words
     logs = asked(stage, owner, "logs", stage.push(QUEUE))
-    assert logs.status == 2
+    assert logs.ended == 2
 
 
 def test_an_operator_removes_a_parameter_of_a_queue_that_does_not_exist(stage: Stage) -> None:
@@ -122,7 +97,7 @@ def test_an_operator_removes_a_parameter_of_a_queue_that_does_not_exist(stage: S
     until_said(stage, operator, f"-> mayfly unset {path}", "doctor")
     until_said(stage, operator, "nosuch/pool/hot", "changes")
     removed = asked(stage, operator, "unset", path)
-    assert removed.status == 0, removed.text
-    assert f"{path} 5 -> removed no queue read it: " in removed.text
+    assert removed.ended == 0, removed.words
+    assert f"{path} 5 -> removed no queue read it: " in removed.words
     assert ssm.get_parameters(Names=[path])["Parameters"] == []
     until_said(stage, operator, "nosuch/pool/hot operator 5 -> (default)", "changes")

@@ -10,8 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 MAYFLY = Path(sys.executable).with_name("mayfly")
+PATIENCE = 120.0
+"""Seconds after which a command is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,10 @@ def asked(
             stdout=said,
             stderr=subprocess.STDOUT if errors else subprocess.DEVNULL,
         )
+        limit = Timer(PATIENCE, process.kill)
+        limit.start()
         _, status, used = os.wait4(process.pid, 0)
+        limit.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - begun
         said.seek(0)

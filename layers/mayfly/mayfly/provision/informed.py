@@ -18,6 +18,8 @@ UNSTOPPED = {"running": timedelta(minutes=1), "stopping": timedelta(minutes=5)}
 """How long EC2 may show an instance in these states that it was told to stop, before that is told.
 
 A machine may take minutes to shut down."""
+_GIVEN_UP = f"{(InstanceState.STOPPING.traits.deadline or timedelta()).seconds // 60} minutes"
+"""The deadline of the state `stopping`, in words."""
 
 
 def bought_otherwise(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[Why]:
@@ -89,7 +91,7 @@ def _unstopped(
         asked = min(i.since for i in late)
         many = "an instance" if len(late) == 1 else f"{len(late)} instances"
         since = f"since {asked:%H:%M:%S} UTC"
-        text = f"EC2 has not stopped {many} {since}: what does not stop in 15 minutes is replaced"
+        text = f"EC2 has not stopped {many} {since}: what does not stop in {_GIVEN_UP} is replaced"
         yield why(Code.STOP_REFUSED, text, now, subject=str(shape))
 
 
