@@ -22,12 +22,16 @@ SECOND = [("AROASANDBOX", phase) for phase in ("sandboxed", "running", "done")]
 
 
 class Stopped:
-    """An instance that was set up, proven, and stopped before it had a job."""
+    """An instance that was set up, proven, and stopped before it had a job.
+
+    `first` is the console of the first power-on, `end` the reason in its last report.
+    """
 
     def __init__(self, bench: Bench, cloud: HostCloud) -> None:
         self.bench = bench
         self.cloud = cloud
         self.first = ""
+        self.end = ""
 
     def stop(self) -> None:
         """Boot for the first time, and stop the idle instance as EC2 does."""
@@ -38,6 +42,7 @@ class Stopped:
         self.bench.room.shut_down(INSTANCE)
         self.first = self.bench.room.console(INSTANCE)
         assert self.bench.ec2.off == [], "EC2 has stopped it, so its end is no news"
+        self.end = str(self.cloud.reports[-1][1].get("reason", ""))
         self.cloud.reports.clear()
         self.cloud.services.clear()
 

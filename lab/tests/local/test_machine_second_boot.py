@@ -34,6 +34,7 @@ def test_a_stopped_instance_runs_a_job_by_an_order_without_a_second_set_up(
 
 def test_the_stop_of_an_idle_instance_is_no_failure(stopped: Stopped) -> None:
     assert "and the host had no job" in stopped.first
+    assert stopped.end == "the machine is going down"
     assert "FAILED" not in stopped.first
 
 

@@ -70,7 +70,9 @@ def test_services_with_credentials_stay_masked_and_silent(boot: _Boot) -> None:
 
 
 def test_the_stop_of_the_idle_instance_was_orderly(boot: _Boot) -> None:
-    assert "and the host had no job" in boot.stopped.first
+    # Not on the console: systemd hangs up its login while the machine goes down, and what the line
+    # has not sent by then is lost.
+    assert boot.stopped.end == "the machine is going down", boot.stopped.first[-6000:]
     # The power button may be pressed before cloud-init has ended its last stage.
     failed = [line for line in boot.stopped.first.splitlines() if "FAILED" in line]
     assert [line for line in failed if "cloud-final" not in line] == []
