@@ -79,7 +79,7 @@ def test_a_key_with_a_passphrase_and_other_texts_have_no_public_half(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        (PAIR.public.text, "ssh-ed25519"),
+        pytest.param(PAIR.public.text, "ssh-ed25519", id="alone"),
         (f"  {PAIR.public.text} a comment with blanks\n", "ssh-ed25519"),
         ("ssh-rsa AAAAB3NzaC1yc2EAAAADAQ==", "ssh-rsa"),
         ("sk-ssh-ed25519@openssh.com AAAAB3NzaC1yc2EAAAADAQ==", "sk-ssh-ed25519@openssh.com"),

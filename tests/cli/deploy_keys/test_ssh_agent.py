@@ -83,6 +83,17 @@ def test_a_long_folder_for_temporary_files_is_no_hindrance(
         b"\x1b" + string(b"session-bind@openssh.com"),
         b"\xff",
     ],
+    ids=[
+        "sign nothing",
+        "sign no data",
+        "short data",
+        "long length",
+        "another key",
+        "add",
+        "remove all",
+        "extension",
+        "unknown",
+    ],
 )
 def test_every_other_message_is_answered_as_a_failure(asked: bytes) -> None:
     assert answer(asked, PAIR) == FAILURE

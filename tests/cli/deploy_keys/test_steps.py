@@ -282,6 +282,7 @@ def test_one_deploy_key_is_deleted_by_its_fingerprint() -> None:
         (OTHER.public.fingerprint, False, "which key jobs use is not known"),
         (NEW.public.fingerprint, True, "has no deploy key SHA256"),
     ],
+    ids=["used", "not known", "not registered"],
 )
 def test_a_key_that_jobs_use_or_may_use_is_not_deleted_alone(
     fingerprint: str, known: bool, why: str
