@@ -75,6 +75,9 @@ class Iam:
     error: str = ""
     page: int = 1000
     calls: list[Mapping[str, Any]] = field(default_factory=list)
+    """Requests to the simulator."""
+    reads: list[Mapping[str, Any]] = field(default_factory=list)
+    """Requests for managed policies."""
 
     def simulate_principal_policy(self, **asked: Any) -> Any:
         own = _roles().get(asked["PolicySourceArn"])
@@ -88,10 +91,12 @@ class Iam:
 
     def get_policy(self, **asked: Any) -> Any:
         _validate("GetPolicy", asked)
+        self.reads.append(asked)
         return {"Policy": {"DefaultVersionId": "v3"}}
 
     def get_policy_version(self, **asked: Any) -> Any:
         _validate("GetPolicyVersion", asked)
+        self.reads.append(asked)
         name = asked["PolicyArn"].rpartition("/")[2]
         people = ("ViewersPolicy", "OperatorsPolicy", "SecurityOwnersPolicy")
         of_stack = {physical(each): each for each in people}

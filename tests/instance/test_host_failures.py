@@ -162,7 +162,7 @@ def test_a_host_without_a_job_for_its_idle_limit_ends(world: World) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"protocol": 2}, "the assignment has protocol 2, this host knows 1"),
+        ({"protocol": 3}, "the assignment has protocol 3, this host knows 1"),
         ({"protocol": None}, "the assignment has protocol None"),
         ({"boot": "another"}, "for another boot"),
         ({"queue": "other"}, "for another queue"),

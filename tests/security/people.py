@@ -53,8 +53,13 @@ ROWS = (
         *("viewer", "operator", "security-owner"),
     ),
     _row(
-        "read records, logs, alarms",
-        "dynamodb:Query on fleet/index, logs:FilterLogEvents on log/dispatch",
+        "read records",
+        "dynamodb:Query on fleet/index",
+        *("viewer", "operator", "security-owner"),
+    ),
+    _row(
+        "read logs",
+        "logs:FilterLogEvents on log/dispatch",
         *("viewer", "operator"),
     ),
     _row(

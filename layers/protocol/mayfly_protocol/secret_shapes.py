@@ -133,9 +133,12 @@ _ENCODED = {
     True: re.compile(rf"{_START}(?:{_ANY}|[_-]){{16,}}(?:=|%3[Dd]){{0,2}}"),
 }
 _LONGEST_WRAPPED = 300
-_BREAKS = re.compile(_BREAK)
+# Blanks each by itself: `_BREAK` would take the square of the time for a text full of blanks.
+_BREAKS = re.compile(r"[ \t]+|\r?\n|(?:\\r)?\\n|(?:%0[Dd])?%0[Aa]")
 _RUN = re.compile(r"[A-Za-z0-9_.~-]+")
 """Characters that `_written` takes as they stand."""
+_SHORT = {"\n": r"\\{1,4}n", "\r": r"\\{1,4}r", "\t": r"\\{1,4}t", " ": r"\+"}
+"""Patterns of what JSON and URLs write for these characters."""
 _OF_A_BREAK = 2
 """Characters after a percent sign that may be a line break, `%0A`."""
 _SHORTEST = 8
@@ -200,7 +203,7 @@ def _mark(secret: str) -> str:
 
 @functools.lru_cache(maxsize=2)
 def _unwrapped(text: str) -> str:
-    """The text without the line breaks at which a value may have been wrapped."""
+    """The text without blanks, and without line breaks: a value may have been wrapped there."""
     return _BREAKS.sub("", text)
 
 
@@ -248,8 +251,10 @@ def _written(character: str) -> str:
         "".join(rf"{escape}(?i:{byte:02x})" for byte in content) for escape in ("%", r"\\{1,4}x")
     )
     code = rf"\\{{1,4}}u(?i:{ord(character):04x})"
-    space = r"|\+" if character == " " else ""
-    return rf"(?:\\{{0,7}}{re.escape(character)}|{code}|{url}|{text}{space})"
+    short = f"|{_SHORT[character]}" if character in _SHORT else ""
+    # A terminal, and a file of Windows, have a carriage return in front of a line feed.
+    before = r"(?:\r|\\{1,4}r|%0[Dd])?" if character == "\n" else ""
+    return rf"{before}(?:\\{{0,7}}{re.escape(character)}|{code}|{url}|{text}{short})"
 
 
 def _decoded(text: str) -> str:
