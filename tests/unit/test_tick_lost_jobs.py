@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from mayfly.adapters.dynamodb.records import to_item
-from mayfly.dispatch.lost_jobs import note_of
+from mayfly.dispatch.ended_jobs import note_of
 from mayfly.errors import Transient
 from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from mayfly.records.lost import was_lost, was_switched_off
 from mayfly.records.model import Claim, Instance, SlotKey
+from mayfly.records.refused import was_refused
 from mayfly.records.states import ClaimState
 
 HOUR = timedelta(hours=1)
@@ -22,7 +23,7 @@ class Outcome(StrEnum):
     """How a job failed."""
 
     DENIED = "denied"
-    """The queue's policy does not let the job in."""
+    """The queue's policy, or the job's machine by what it was told, does not let the job in."""
     FAILED = "failed"
     """Mayfly gave up: boots, or attempts to start the job, failed."""
     LOST = "lost"
@@ -54,6 +55,8 @@ def outcome_of(claim: Claim, instance: Instance | None) -> Outcome | None:
         return Outcome.DENIED if _was_denied(claim) else Outcome.FAILED
     if claim.state is not ClaimState.FINISHED:
         return None
+    if was_refused(claim):
+        return Outcome.DENIED
     under_it = instance is not None and claim.slot == instance.key and was_switched_off(instance)
     return Outcome.LOST if was_lost(claim) or under_it else None
 

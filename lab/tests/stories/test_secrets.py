@@ -165,6 +165,10 @@ def test_a_job_that_cannot_get_what_it_was_promised_does_not_run(stage: Stage) -
     machine = "i-" + (ended.agent_name or "").rpartition("i-")[2]
     why = f"{PATH}/broken/env/ld-preload: LD_PRELOAD cannot be set: it changes which code programs"
     assert stage.gone(machine).reason.startswith(f"the job is refused: {why}")
+    stage.until(
+        "the page says why",
+        lambda: any(why[:200] in notice.detail for notice in stage.job(job).notices),
+    )
 
 
 def test_no_secret_stands_in_records_logs_or_consoles(stage: Stage) -> None:

@@ -21,11 +21,12 @@ from mayfly_instance.reports import Reporter
 from mayfly_protocol.assignment import Assignment
 from mayfly_protocol.grace import grace_seconds
 from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import REFUSED
 from mayfly_protocol.slugs import folders
 from mayfly_protocol.words import Root
 
 _REPORT_SECONDS = 5.0
-_REFUSAL = re.compile(r"the job is refused: .{1,500}")
+_REFUSAL = re.compile(rf"{REFUSED}.{{1,500}}")
 _NO_KEY = re.compile(r"mayfly: there is no ssh key for ([A-Za-z0-9.-]{1,253})$", re.MULTILINE)
 """What `hooks/policy.py` writes; no other line of the log is interpreted. Only a job that has begun
 could write the like, into no other log than its own."""

@@ -12,6 +12,8 @@ from mayfly_protocol import PROTOCOL
 from mayfly_protocol.moments import stamp
 from mayfly_protocol.phases import Phase
 
+REFUSED = "the job is refused: "
+"""Begin of the reason of a host that refused its job before the job's first code."""
 LARGEST = 4096
 """Largest size of a report, in bytes of `encoded`."""
 _BYTES_A_CHARACTER = 6

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import NotifyBuilds
-from mayfly.dispatch.lost_jobs import lost_jobs
+from mayfly.dispatch.ended_jobs import ended_jobs
 from mayfly.dispatch.reasons import Reasons
 from mayfly.dispatch.view import LastTick, QueueView, Turn, busy_of
 from mayfly.dispatch.waits import Wait, waits
@@ -75,10 +75,10 @@ def new_notes(
             notes[claim.job] = note.text
         if after is not claim:
             told.append(after)
-    for lost, text in lost_jobs(view):
-        told.append(lost)
+    for ended, text in ended_jobs(view):
+        told.append(ended)
         if text:
-            notes[lost.job] = text
+            notes[ended.job] = text
     return NotifyBuilds(tuple(told), notes, f"notes for the pages of {len(notes)} jobs")
 
 

@@ -20,6 +20,7 @@ from mayfly.reap.actions import (
 )
 from mayfly.reap.measures import SPOT_TEXT, when_closed, when_condemned
 from mayfly.reap.power import from_outside, has_stopped
+from mayfly.reap.refusals import of_refused_job
 from mayfly.reap.reported import reported_end, runs_agent, says_failed
 from mayfly.reap.unreadable import overaged
 from mayfly.reap.view import ReapView
@@ -204,7 +205,9 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
     ended_well = explained or (bool(said) and not says_failed(instance, view))
     counts = when_closed(instance, ec2, lacked=lacked, ended_well=ended_well)
     claim = view.running.get(instance.key)
-    if claim is not None:
+    if told := of_refused_job(instance, said, view, now):
+        changes.extend(told)
+    elif claim is not None:
         is_over = instance.state is _S.DONE or (bool(said) and not says_failed(instance, view))
         changes.append(Save(_over(claim, reason, now) if is_over else lost(claim, gone, now)))
     closing = WriteRecords(tuple(changes), reason)
@@ -231,7 +234,8 @@ def _advance(
     said = reported_end(instance, view)
     if said and _ends_job(instance):
         done = replace(move_instance(instance, _S.DONE, now, said), ended_job=said)
-        return saved(done), [WriteRecords((Save(done),), said)]
+        told = of_refused_job(instance, said, view, now)
+        return saved(done), [WriteRecords((Save(done), *told), said)]
     reason = _condemnation(instance, said, view, now)
     if not reason and has_stopped(instance, view.seen.get(instance.instance_id or "")):
         why = "EC2 shows the instance stopped"
