@@ -186,6 +186,10 @@ def test_roles_come_in_the_order_of_their_names() -> None:
 
 
 def test_roles_that_fit_no_record_are_a_problem() -> None:
+    lines = "\n".join(WEB.replace("=web", f"={n}") for n in range(300))
+    assert given({"role/short": lines}).problems == ()
+    long_name = given({f"role/{'n' * 200}": lines}, given({}))
+    assert ["at most 60,000 bytes" in each for each in long_name.problems] == [True]
     made = given(MANY, given({}))
     (problem,) = made.problems
     assert problem.startswith('role = "30 parameters": allowed: at most 60,000 bytes')

@@ -234,7 +234,11 @@ def _read(
 
 
 def _too_large(folder: str, texts: Mapping[str, tuple[str, str]]) -> Problem | None:
-    size = sum(len(name.encode()) + len(text.encode()) for name, text in texts.values())
+    # The record has the name of a role's parameter with each of its lines.
+    size = sum(
+        len(name.encode()) * (text.count("\n") + 1 if folder == ROLES else 1) + len(text.encode())
+        for name, text in texts.values()
+    )
     if size <= _LARGEST[folder]:
         return None
     allowed = f"allowed: at most {_LARGEST[folder]:,} bytes, names included; merge lines by commas"
