@@ -199,11 +199,13 @@ attacks: .venv/ok ## try every attack of docs/attacks.md, and print the matrix; 
 demo: .venv/ok ## run jobs through the whole system on this machine, without an account
 	$(BIN)/mayfly-lab demo $(DEMO)
 
+LATENCY = --latency=buildkite=100ms,aws=15ms
+
 .PHONY: bench-hot
-bench-hot: .venv/ok ## measure 200 jobs on hot machines for each agent, without and with latencies; needs an idle machine
+bench-hot: .venv/ok ## measure 200 jobs on hot machines for each agent, with latencies and secrets too; needs an idle machine
 	set -e; for agent in $$(command -v buildkite-agent || true) stand-in; do \
-		for latency in "" "--latency=buildkite=100ms,aws=15ms"; do \
-			$(BIN)/mayfly-lab bench --agent "$$agent" $$latency $(BENCH); \
+		for more in "" "$(LATENCY)" "$(LATENCY) --secrets 10"; do \
+			$(BIN)/mayfly-lab bench --agent "$$agent" $$more $(BENCH); \
 		done; \
 	done
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from buildkite_emulator import BuildRequest
 from mayfly.config.queue import QueueConfig
 from mayfly.records.states import Supply
+from mayfly_lab.bench import grants
 from mayfly_lab.bench.idle import Idle
 from mayfly_lab.lab import Lab
 from mayfly_lab.report.collect import collect
@@ -42,6 +43,8 @@ class Workload:
     """Seconds between two jobs. Not a multiple of dispatch's interval, so that jobs come at any
     phase of it. With an interval longer than a job, no two jobs run at once: in a real fleet each
     job has cores of its own."""
+    secrets: int = 0
+    """Secrets in each of a job's three folders, with a role; 0: the queue has neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ def run(
     began = time.time()
     bench = _Bench(lab, wait)
     _prepare(lab)
+    if workload.secrets:
+        grants.lay_down(
+            lab, QUEUE, PIPELINE, lab.buildkite.repository_url(_REPOSITORY), workload.secrets
+        )
     idle: Idle | None = None
     done = 0
     while done < workload.jobs:

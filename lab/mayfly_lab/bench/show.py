@@ -33,7 +33,8 @@ def bench(
     """
     most = {"limits/max-instances": str(workload.pool)}
     latency = choices.latency
-    with Lab(replace(choices, parameters={QUEUE: most})) as lab:
+    own = {**choices.parameters.get(QUEUE, {}), **most}
+    with Lab(replace(choices, parameters={QUEUE: own})) as lab:
         live = LiveReport()
         told = f"agent: {lab.agent_name}; latency: {latency}; machines: {lab.machines}"
         live.say(told)

@@ -14,6 +14,7 @@ from mayfly_lab.commands.option_types import Duration, Whole
 from mayfly_lab.commands.stopping import Stop
 
 MOST_JOBS = 10_000
+MOST_SECRETS = 500
 EPILOG = """\
 Examples:
   mayfly-lab bench --jobs 40
@@ -42,6 +43,13 @@ change the exit status."""
     default="1770ms",
     help="Time from one job to the next, for example 700ms.",
 )
+@click.option(
+    "--secrets",
+    metavar="N",
+    type=Whole(0, MOST_SECRETS),
+    default="0",
+    help="Secrets in each of a job's three folders, with a role; 0: neither.",
+)
 @options.agent_option
 @options.machines_option
 @options.latency_option
@@ -62,18 +70,21 @@ def bench(**chosen: Any) -> int:
 def _bench(chosen: BenchChoices) -> int:
     agent = options.agent(chosen.agent)
     # Late imports: they take a second, and --help and errors need not wait.
-    from mayfly_lab.bench.hot import BenchError, Workload
+    from mayfly_lab.bench.grants import with_grants
+    from mayfly_lab.bench.hot import QUEUE, BenchError, Workload
     from mayfly_lab.bench.show import bench as measure
     from mayfly_lab.commands.machines import chosen_ground
     from mayfly_lab.lab import LabChoices
 
-    workload = Workload(chosen.jobs, chosen.pool, chosen.every)
+    workload = Workload(chosen.jobs, chosen.pool, chosen.every, chosen.secrets)
     stop = Stop()
     with stop.listening():
         try:
             ground, _ = chosen_ground(chosen.machines)
             stop.check()
             choices = LabChoices(agent=agent, latency=chosen.latency, ground=ground)
+            if chosen.secrets:
+                choices = with_grants(choices, QUEUE)
             measure(workload, choices, chosen.json, stop.wait)
         except BenchError as error:
             raise BrokenError(str(error)) from error

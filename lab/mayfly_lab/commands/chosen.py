@@ -66,6 +66,8 @@ class BenchChoices:
     """Machines hot at the start of a round."""
     every: float
     """Seconds from the creation of one job to the next."""
+    secrets: int
+    """Secrets in each of a job's three folders."""
     agent: str | None
     """The agent's program or `stand-in`; None for what is on PATH."""
     machines: tuple[Kind, str] | None

@@ -290,7 +290,7 @@ def test_an_assignment_of_an_unknown_protocol_ends_the_host_and_not_the_job(stag
     (ready, *_) = stage.ready(HOT)
     instance = stage.instance(ready)
     assignment = {
-        "protocol": {"N": "2"},
+        "protocol": {"N": "99"},
         "job": {"S": "0190a8b7-6d2e-4c43-9a6c-3f2b8e1d7c55"},
         "boot": {"S": instance.boot},
     }
