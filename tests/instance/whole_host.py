@@ -27,7 +27,7 @@ KEYS = Credentials(
 )
 _AGENT = """#!/bin/bash
 if [[ $1 == --version ]]; then echo buildkite-agent version 3.83.1+x; exit; fi
-if [[ $2 == --help ]]; then echo --acquire-job; exit; fi
+if [[ $* == *--help* ]]; then echo --acquire-job; exit; fi
 date +%s.%N >"$STARTED"
 env -0 >"$STARTED.env"
 echo the agent ran "$@"

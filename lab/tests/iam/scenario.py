@@ -13,11 +13,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from iam.people import operate, secure
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly_lab.agents.server import ArchiveServer
 from mayfly_lab.aws.clients import client
+from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.deploy.stacks import TOKEN_PARAMETER, Deployment
 from mayfly_lab.aws.front.call import Kind
 from mayfly_lab.contracts import Keys
@@ -30,6 +34,8 @@ HOT, RELEASE, WARM = "hot", "release", "warm"
 REGISTRY = "/buildkite/pipelines/{pipeline}/repository"
 OPERATORS_OWN, JOBS = "OperatorsOwn", "ecr:GetAuthorizationToken"
 """Statement and action of the policy that an operator attaches to the sandbox roles."""
+SECRETS, ROLES = "/vendors/buildkite/hot", "/ci/"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role{ROLES}deploy"
 SCRIPT = "#!/bin/bash\nset -eu\necho set up\n"
 
 
@@ -39,15 +45,21 @@ class LabWithOwnKeys(Lab):
     def _deployment(self, archives: ArchiveServer) -> Deployment:
         made = super()._deployment(archives)
         kms, ssm = self.aws.client("kms"), self.aws.client("ssm")
-        key, volumes = (
+        key, volumes, secrets = (
             kms.create_key(Tags=[{"TagKey": "mayfly-stack", "TagValue": STACK}])["KeyMetadata"][
                 "Arn"
             ]
-            for _ in range(2)
+            for _ in range(3)
         )
         ssm.put_parameter(Name=TOKEN_PARAMETER, Value=made.token, Type="SecureString", KeyId=key)
         # Only where no stack is deleted: moto does not detach a role's policies, as AWS does.
-        own = {HOT: {"SandboxPolicies": self._policy_of_jobs()}}
+        of_hot = {
+            "SandboxPolicies": self._policy_of_jobs(),
+            "SecretsPath": SECRETS,
+            "SecretsKey": secrets,
+            "JobRolePath": ROLES,
+        }
+        own = {HOT: of_hot}
         queues = tuple(
             replace(
                 queue,
@@ -78,7 +90,13 @@ def a_run() -> Iterator[Stage]:
         delays=replace(QUICK, minute=10.0),
         boot_seconds=BOOT,
         parameters={
-            HOT: {"pool/hot": "1", "launch/purchase": "spot-then-on-demand"},
+            HOT: {
+                "pool/hot": "1",
+                "launch/purchase": "spot-then-on-demand",
+                "secrets/path": SECRETS,
+                "secrets/shared-ssh-keys": f"{SECRETS}/shared/ssh/key",
+                "role/deploy": f"pipeline=* -> {ROLE}",
+            },
             RELEASE: {
                 "policy/rules/releases": "pipeline=app branch=release/* fork=no",
                 "policy/repository-from": REGISTRY,
@@ -90,6 +108,7 @@ def a_run() -> Iterator[Stage]:
         stage = Stage(lab)
         furnish(stage)
         _set_up_by_scripts(stage)
+        _give(stage)
         _run_jobs(stage)
         _lose_instances(stage)
         _meet_strays(stage)
@@ -106,6 +125,30 @@ def _set_up_by_scripts(stage: Stage) -> None:
     where, *options = lab.put_script(RELEASE, "set-up.sh", SCRIPT).split()
     kept = [each for each in options if not each.startswith("version=")]
     lab.put_parameter(RELEASE, "bootstrap/script", " ".join((where, *kept)))
+
+
+def _give(stage: Stage) -> None:
+    """Secrets for the jobs of a queue, with a list of the pipelines that may have them; a role."""
+    ssm = stage.lab.aws.client("ssm")
+    key = stage.published(HOT)["secrets_key"]
+    private = ed25519.Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
+    )
+    hidden = {"global/env/token": "a token of 20 letters", "shared/ssh/key": private.decode()}
+    for name, value in hidden.items():
+        ssm.put_parameter(Name=f"{SECRETS}/{name}", Value=value, Type="SecureString", KeyId=key)
+    pipelines = "\n".join(f"{HOT}-{number}" for number in range(1, 100))
+    ssm.put_parameter(Name=f"{SECRETS}/global/allowed_pipelines", Value=pipelines, Type="String")
+    trust = {
+        "Effect": "Allow",
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Principal": {"AWS": stage.published(HOT)["sandbox_role"]},
+    }
+    stage.lab.aws.client("iam").create_role(
+        RoleName="deploy",
+        Path=ROLES,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
 
 
 def _run_jobs(stage: Stage) -> None:
