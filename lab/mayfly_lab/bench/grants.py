@@ -15,9 +15,9 @@ _ROLES = "/ci/"
 _ROLE = "bench-deploy"
 
 
-def with_grants(choices: LabChoices, queue: str) -> LabChoices:
-    """The choices for a lab in which this queue gives its jobs secrets, and all of them a role."""
-    role = f"pipeline=* -> arn:aws:iam::{ACCOUNT}:role{_ROLES}{_ROLE}"
+def with_grants(choices: LabChoices, queue: str, pipeline: str) -> LabChoices:
+    """The choices for a lab in which this queue gives this pipeline's jobs secrets and a role."""
+    role = f"pipeline={pipeline} -> arn:aws:iam::{ACCOUNT}:role{_ROLES}{_ROLE}"
     return replace(
         choices,
         parameters={queue: {"secrets/path": _SECRETS, "role/deploy": role}},

@@ -71,7 +71,7 @@ def _bench(chosen: BenchChoices) -> int:
     agent = options.agent(chosen.agent)
     # Late imports: they take a second, and --help and errors need not wait.
     from mayfly_lab.bench.grants import with_grants
-    from mayfly_lab.bench.hot import QUEUE, BenchError, Workload
+    from mayfly_lab.bench.hot import PIPELINE, QUEUE, BenchError, Workload
     from mayfly_lab.bench.show import bench as measure
     from mayfly_lab.commands.machines import chosen_ground
     from mayfly_lab.lab import LabChoices
@@ -84,7 +84,7 @@ def _bench(chosen: BenchChoices) -> int:
             stop.check()
             choices = LabChoices(agent=agent, latency=chosen.latency, ground=ground)
             if chosen.secrets:
-                choices = with_grants(choices, QUEUE)
+                choices = with_grants(choices, QUEUE, PIPELINE)
             measure(workload, choices, chosen.json, stop.wait)
         except BenchError as error:
             raise BrokenError(str(error)) from error
