@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -252,12 +253,24 @@ class ControlPlane(RuleBasedStateMachine):
         invariants.at_rest(world)
 
 
+def _settings(most: int) -> settings:
+    return settings(
+        max_examples=most,
+        stateful_step_count=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+
+
 TestControlPlane = ControlPlane.TestCase
-TestControlPlane.settings = settings(
-    max_examples=25,
-    stateful_step_count=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+TestControlPlane.settings = _settings(10)
+
+
+class _ForLong(ControlPlane):
+    """The same by more examples."""
+
+
+TestControlPlaneForLong = pytest.mark.slow(_ForLong.TestCase)
+TestControlPlaneForLong.settings = _settings(40)
