@@ -24,6 +24,7 @@ from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
 from mayfly_lab.faults import Fault, FaultRequest, Faults
+from mayfly_lab.given import make_roles, put_secrets
 from mayfly_lab.latency import Latency
 from mayfly_lab.machines.config import RoomConfig
 from mayfly_lab.machines.ground import Ground, Kind
@@ -62,6 +63,10 @@ class LabChoices:
     """By queue: the text of the operator's bootstrap script, uploaded before the first tick."""
     stacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By queue: parameters of the queue's stack that replace the lab's, such as `AgentVersion`."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """By full name: parameters with secrets of jobs and with lists of who may have them."""
+    roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By queue: roles with their path, as `/ci/app`, that trust the queue's sandbox role."""
     doors: Sequence[Door] = ()
     """Further servers that machines reach on 127.0.0.1, such as a test's own git server."""
     consoles: Path | None = None
@@ -206,6 +211,7 @@ class Lab:
                 self.put_parameter(queue, name, value)
         for queue, text in choices.scripts.items():
             self.put_parameter(queue, "bootstrap/script", self.put_script(queue, "script", text))
+        put_secrets(self.aws.client("ssm"), choices.secrets)
         self._deploy(archives)
         # The objects made so far stay until the end. A full collection would stop every answer of
         # the lab for a fifth of a second.
@@ -214,7 +220,10 @@ class Lab:
 
     def _deploy(self, archives: ArchiveServer) -> None:
         """Deploy the stacks, and turn on the faults of the choices."""
-        self.aws.deploy(self._deployment(archives))
+        deployed = self.aws.deploy(self._deployment(archives))
+        for queue, roles in self.choices.roles.items():
+            sandbox = deployed.queues[queue]["sandbox_role"]
+            make_roles(self.aws.client("iam"), roles, sandbox)
         self.chosen_faults = [self.faults.turn_on(each) for each in self.choices.faults]
         self.aws.wake()
         self.records = Records(self.aws.client("dynamodb"), STACK, self.aws.journal)

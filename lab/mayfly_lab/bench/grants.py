@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import Any
 
 from mayfly_lab.aws.config import ACCOUNT
-from mayfly_lab.lab import STACK, Lab, LabChoices
+from mayfly_lab.given import put_secrets
+from mayfly_lab.lab import Lab, LabChoices
 from mayfly_protocol.slugs import folders
 
 _SECRETS = "/vendors/buildkite/bench"
@@ -22,28 +21,15 @@ def with_grants(choices: LabChoices, queue: str, pipeline: str) -> LabChoices:
         choices,
         parameters={queue: {"secrets/path": _SECRETS, "role/deploy": role}},
         stacks={queue: {"SecretsPath": _SECRETS, "JobRolePath": _ROLES}},
+        roles={queue: [f"{_ROLES}{_ROLE}"]},
     )
 
 
-def lay_down(lab: Lab, queue: str, pipeline: str, repository: str, number: int) -> None:
-    """Make the role, and so many secrets in each folder of this pipeline and repository URL."""
-    ssm = lab.aws.client("ssm")
-    for folder in folders(pipeline, repository):
-        for each in range(number):
-            name = f"{_SECRETS}/{folder}/env/secret-{each}"
-            ssm.put_parameter(Name=name, Value=f"the secret {each}", Type="SecureString")
-    trust = {
-        "Effect": "Allow",
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Principal": {"AWS": _published(lab, queue)["sandbox_role"]},
-    }
-    lab.aws.client("iam").create_role(
-        RoleName=_ROLE,
-        Path=_ROLES,
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-    )
-
-
-def _published(lab: Lab, queue: str) -> Any:
-    name = f"/mayfly-infra/{STACK}/queues/{queue}"
-    return json.loads(lab.aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+def lay_down(lab: Lab, pipeline: str, repository: str, number: int) -> None:
+    """Put so many secrets into each folder of this pipeline and repository URL."""
+    names = [
+        f"{_SECRETS}/{folder}/env/secret-{each}"
+        for folder in folders(pipeline, repository)
+        for each in range(number)
+    ]
+    put_secrets(lab.aws.client("ssm"), {name: f"the value of {name}" for name in names})

@@ -67,9 +67,7 @@ def run(
     bench = _Bench(lab, wait)
     _prepare(lab)
     if workload.secrets:
-        grants.lay_down(
-            lab, QUEUE, PIPELINE, lab.buildkite.repository_url(_REPOSITORY), workload.secrets
-        )
+        grants.lay_down(lab, PIPELINE, lab.buildkite.repository_url(_REPOSITORY), workload.secrets)
     idle: Idle | None = None
     done = 0
     while done < workload.jobs:

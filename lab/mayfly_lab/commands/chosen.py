@@ -20,6 +20,12 @@ class World:
     """Machines of each queue that are kept ready."""
     parameters: tuple[tuple[str, str, str], ...]
     """Queue, name and value of operators' parameters."""
+    stacks: tuple[tuple[str, str, str], ...] = ()
+    """Queue, name and value of parameters of queues' stacks."""
+    secrets: tuple[tuple[str, str], ...] = ()
+    """Full name and value of parameters with secrets, and of lists beside them."""
+    roles: tuple[tuple[str, str], ...] = ()
+    """Queue, and a role with its path, as `/ci/app`."""
     agent: str | None
     """The agent's program or `stand-in`; None for what is on PATH."""
     machines: tuple[Kind, str] | None

@@ -16,6 +16,9 @@ from mayfly_lab.machines.whole.recipes import SUITES
 
 _PARAMETER = re.compile(r"([A-Za-z0-9_-]{1,100})/([^=\s]+)=(.+)", re.DOTALL)
 
+_LONGEST_SECRET = 8192
+"""Characters of an advanced parameter (SSM user guide, "Managing parameter tiers")."""
+
 
 class Whole(click.ParamType[int]):
     """A whole number from `low` to `high`, both included."""
@@ -78,6 +81,46 @@ class QueueParameter(click.ParamType[tuple[str, str, str]]):
         if not is_unicode(value):
             self.fail(f"{value!a} is not text in UTF-8", param, ctx)
         return match[1], match[2], match[3]
+
+
+class Secret(click.ParamType[tuple[str, str]]):
+    """A parameter with a secret, NAME=VALUE or NAME=@FILE."""
+
+    name = "secret"
+    form = re.compile(r"(/[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)=(.+)", re.DOTALL)
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Full name and value of the parameter."""
+        match = self.form.fullmatch(value)
+        if match is None:  # Without the text: it may hold a secret.
+            said = "not /NAME=VALUE or /NAME=@FILE (try /ci/global/env/token=letmein)"
+            self.fail(said, param, ctx)
+        name, text = match[1], match[2]
+        try:
+            text = Path(text[1:]).read_text("utf-8") if text.startswith("@") else text
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            self.fail(f"{name}: cannot read {text[1:]}: {error}", param, ctx)
+        if not is_unicode(text) or not 1 <= len(text) <= _LONGEST_SECRET:
+            self.fail(f"{name}: not a text of 1 to {_LONGEST_SECRET} characters", param, ctx)
+        return name, text
+
+
+class Role(click.ParamType[tuple[str, str]]):
+    """A role for the jobs of a queue, QUEUE=/PATH/NAME."""
+
+    name = "role"
+    form = re.compile(r"([A-Za-z0-9_-]{1,100})=((?:/[A-Za-z0-9+=,.@_-]+){2,})")
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Queue, and the role with its path."""
+        match = self.form.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is not QUEUE=/PATH/NAME (try default=/ci/app)", param, ctx)
+        return match[1], match[2]
 
 
 class WholeMachines(click.ParamType[tuple[Kind, str]]):

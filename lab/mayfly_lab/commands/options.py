@@ -17,6 +17,8 @@ from mayfly_lab.commands.option_types import (
     Delays,
     OutputFile,
     QueueParameter,
+    Role,
+    Secret,
     Whole,
     WholeMachines,
 )
@@ -93,6 +95,33 @@ def world_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=QueueParameter(),
             help="Set an operator's parameter of a queue before the first tick, for example"
             " default/launch/purchase=spot; may be repeated, and overrides --hot.",
+        ),
+        click.option(
+            "--stack",
+            "stacks",
+            metavar="QUEUE/NAME=VALUE",
+            multiple=True,
+            type=QueueParameter(),
+            help="Set a parameter of a queue's stack, for example"
+            " default/SecretsPath=/vendors/buildkite/default; may be repeated.",
+        ),
+        click.option(
+            "--secret",
+            "secrets",
+            metavar="NAME=VALUE|@FILE",
+            multiple=True,
+            type=Secret(),
+            help="Put a parameter for jobs into Parameter Store: a SecureString, or a String for a"
+            " list of who may have secrets. May be repeated.",
+        ),
+        click.option(
+            "--role",
+            "roles",
+            metavar="QUEUE=/PATH/NAME",
+            multiple=True,
+            type=Role(),
+            help="Make an IAM role that trusts the queue's sandbox role, for example"
+            " default=/ci/app; may be repeated.",
         ),
         click.option(
             "--hot",

@@ -88,6 +88,23 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["run", "good.yml", "--branch", "a b"], "--branch: git does not allow the name 'a b'"),
         (["run", "good.yml", "--branch", ""], "--branch: git does not allow the name ''"),
         (["run", "good.yml", "--parameter", "x"], "--parameter: 'x' is not QUEUE/NAME=VALUE"),
+        (["run", "good.yml", "--stack", "gpu/SecretsPath=/ci"], "--stack: unknown queue 'gpu'"),
+        (["run", "good.yml", "--stack", "default/Sacret=/ci"], "has no parameter Sacret"),
+        (["run", "good.yml", "--stack", "default/QueueKey=x"], "has no parameter QueueKey"),
+        (["run", "good.yml", "--stack", "default/SecretsPath=ci"], "SecretsPath: 'ci' is not all"),
+        (["run", "good.yml", "--secret", "letmein"], "--secret: not /NAME=VALUE"),
+        (["run", "good.yml", "--secret", "/ci/x=@none"], "--secret: /ci/x: cannot read none"),
+        (["run", "good.yml", "--secret", f"/ci/x={'x' * 8193}"], "not a text of 1 to 8192"),
+        (["run", "good.yml", "--role", "default=app"], "'default=app' is not QUEUE=/PATH/NAME"),
+        (["run", "good.yml", "--role", "gpu=/ci/app"], "--role: unknown queue 'gpu'"),
+        (
+            ["run", "good.yml", "--role", "default=/ci/app", "--role", "default=/cd/app"],
+            "--role: an account has one role of a name: app",
+        ),
+        (
+            ["run", "good.yml", "--parameter", "default/secrets/path=/ci"],
+            "default/secrets/path",
+        ),
         (
             ["run", "good.yml", "--parameter", "gpu/pool/hot=1"],
             "unknown queue 'gpu'; the lab has def",

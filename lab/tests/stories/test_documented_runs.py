@@ -60,4 +60,4 @@ def test_a_documented_run_passes_a_readers_pipeline(tmp_path: Path, command: str
 
 
 def test_each_page_of_the_lab_has_a_run() -> None:
-    assert len(RUNS) == 4
+    assert len(RUNS) == 5
