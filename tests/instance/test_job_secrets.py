@@ -182,6 +182,14 @@ def test_a_key_for_all_is_ignored_with_a_note() -> None:
     ]
 
 
+@pytest.mark.parametrize("values", [{}, {"app/env/a": "x"}, {"app/ssh/key.pub": "ssh-ed25519 A"}])
+def test_folders_without_a_key_give_none_and_no_note(values: Values) -> None:
+    """The layout's own cases of parse_ssh: no `ssh`, and no key."""
+    found = given(values)
+    assert found.key is None
+    assert not found.notes
+
+
 @pytest.mark.parametrize("text", [KEY.replace("\n", "\r\n"), f"\n {KEY.strip()}", KEY + "\n\n"])
 def test_a_key_is_given_in_the_form_that_ssh_add_takes(text: str) -> None:
     key = given({"app/ssh/key": text}).key

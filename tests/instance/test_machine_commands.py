@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -247,3 +248,15 @@ def test_the_connection_attempt_runs_as_the_given_user(machine: UnprivilegedMach
         assert machine.reaches("127.0.0.1", port, "nobody")
     assert not machine.reaches("127.0.0.1", port, "nobody")
     assert os.getuid() == 0
+
+
+def test_a_socket_that_is_bound_and_takes_no_connections_yet_does_not_listen() -> None:
+    """A process can be stopped between the two calls for long, on a busy machine."""
+    with TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as server:
+        path = Path(directory) / "socket"
+        machine = Machine(Places(Path(directory)))
+        assert not machine.listens(path)
+        server.bind(str(path))
+        assert not machine.listens(path)
+        server.listen()
+        assert machine.listens(path)

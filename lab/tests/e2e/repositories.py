@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mayfly_lab.lab import Lab
@@ -125,6 +125,15 @@ def add_private(root: Path) -> None:
     source.git("clone", "--quiet", "--bare", ".", str(root / "private.git"))
 
 
+def change_private(root: Path) -> str:
+    """Commit to the branch main of `private.git`. Returns the commit's id."""
+    source = Source(root / "private-later")
+    source.git("pull", "--quiet", str(root / "private.git"), "main")
+    commit = source.commit("Go on", {"STATE": "private, and changed\n"})
+    source.git("push", "--quiet", str(root / "private.git"), "main")
+    return commit
+
+
 def add_private_parts(root: Path) -> None:
     """Make `parts.git` with the submodule `library.git`, and the plugin `greeter.git`."""
     library = Source(root / "library")
@@ -138,6 +147,24 @@ def add_private_parts(root: Path) -> None:
     parts.commit("Take the library in", {".gitmodules": modules})
     for each in (library, greeter, parts):
         each.git("clone", "--quiet", "--bare", ".", str(root / f"{each.path.name}.git"))
+
+
+def add_private_with_hook(root: Path, url: Callable[[str], str]) -> None:
+    """Make `hooked.git`, whose submodule is `library.git` by its whole address, and whose hook
+    `post-checkout` tries to reach `library.git` once more."""
+    hooked = Source(root / "hooked")
+    hooked.git("clone", "--quiet", str(root / "library.git"), "library")
+    modules = f'[submodule "library"]\n\tpath = library\n\turl = {url("library")}\n'
+    hook = _REACHES.format(url=url("library"))
+    hooked.commit("Begin", {".gitmodules": modules, ".buildkite/hooks/post-checkout": hook})
+    hooked.git("clone", "--quiet", "--bare", ".", str(root / "hooked.git"))
+
+
+_REACHES = """\
+#!/bin/bash
+reached=no; ! git ls-remote {url} >/dev/null 2>&1 || reached=yes
+echo "post-checkout of the repository: $(ssh-add -l | cut -d' ' -f3-), reached: $reached"
+"""
 
 
 def _hook(name: str) -> str:

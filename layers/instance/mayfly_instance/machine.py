@@ -307,6 +307,11 @@ class Machine:
             raise HostFailure(f"cannot check as {user} whether {host} is out of reach")
         return code == 0
 
+    def listens(self, path: Path) -> bool:
+        """Whether a program takes connections at this Unix socket."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(path)) == 0
+
     def replace_self(self, arguments: Sequence[str]) -> None:
         """Exec a fresh process of this package, so that no memory of this one remains."""
         os.chdir(self.places.code)

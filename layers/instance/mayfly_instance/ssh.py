@@ -157,7 +157,8 @@ def _start(context: Context, unit: str) -> Running:
 def _wait_for(socket: Path, agent: Running, context: Context) -> None:
     clock, limit = context.clock, context.limits.ssh
     until = clock.seconds() + limit
-    while not socket.exists():
+    # Between its bind and its listen a socket exists, and refuses connections.
+    while not context.machine.listens(socket):
         code = agent.poll()
         if code is not None or clock.seconds() >= until:
             ended = f"was not ready within {limit:g} s" if code is None else f"ended with {code}"
@@ -166,7 +167,7 @@ def _wait_for(socket: Path, agent: Running, context: Context) -> None:
 
 
 _POLL = 0.005
-"""Seconds between two looks for a socket, which takes an agent a few milliseconds."""
+"""Seconds between two connections to a socket, which takes an agent a few milliseconds."""
 
 
 def _add(context: Context, socket: Path, key: Key) -> None:
