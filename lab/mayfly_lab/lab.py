@@ -29,6 +29,7 @@ from mayfly_lab.latency import Latency
 from mayfly_lab.machines.config import RoomConfig
 from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
+from mayfly_lab.machines.process_list import ProcessList
 from mayfly_lab.machines.room import Room
 from mayfly_lab.machines.survey import survey
 from mayfly_lab.machines.whole.ground import OFF_SECONDS, WholeGround
@@ -75,6 +76,9 @@ class LabChoices:
     """Queues of the cluster that Mayfly does not serve."""
     faults: Sequence[FaultRequest] = ()
     """Faults turned on when the stacks are deployed; their times count from that moment."""
+    traces: bool = False
+    """Whether all that a secret could be written into is kept, in memory: calls to AWS word for
+    word, and the command lines of processes."""
     aws_port: int = 0
     buildkite_port: int = 0
     """Ports on loopback; 0 for any free port."""
@@ -97,6 +101,7 @@ class Lab:
             self.ground = choices.ground
         self._closing = ExitStack()
         self.faults = Faults()
+        self.processes = ProcessList() if choices.traces else None
         self.buildkite = Buildkite(
             lambda: datetime.now(UTC),
             queues=(*choices.queues, *choices.further_queues),
@@ -189,6 +194,9 @@ class Lab:
         archives.server.start()
         self._closing.callback(archives.server.stop)
         choices = self.choices
+        if self.processes is not None:
+            self.processes.start()
+            self._closing.callback(self.processes.stop)
         self.buildkite.start(choices.buildkite_port, choices.latency.buildkite)
         self._closing.callback(self.buildkite.close)
         self.aws = LocalAws(
@@ -197,6 +205,7 @@ class Lab:
                 delays=choices.delays,
                 port=choices.aws_port,
                 latency=choices.latency.aws,
+                traces=choices.traces,
             ),
             lambda view, front: self._open_room(view, front, archives),
             faults=self.faults,

@@ -59,5 +59,7 @@ class LabConfig:
     """Port on loopback; 0 for any free port."""
     latency: float = 0.0
     """Seconds added to every call for the network round trip."""
+    traces: bool = False
+    """Whether calls are kept word for word (see `Traffic`), in memory that grows until the end."""
     concurrency: int = 10
     """Most invocations of all functions together at once (a new account's quota)."""

@@ -41,6 +41,7 @@ from mayfly_lab.aws.front.journal import Journal
 from mayfly_lab.aws.front.own import Layers
 from mayfly_lab.aws.front.reading import read_models
 from mayfly_lab.aws.front.sessions import Sessions
+from mayfly_lab.aws.front.traffic import Traffic
 from mayfly_lab.aws.functions import api
 from mayfly_lab.aws.functions.environment import FunctionSpec
 from mayfly_lab.aws.functions.fork_server import ForkServer
@@ -110,6 +111,7 @@ class LocalAws:
                 *self._recorder.patches(),
             ]
         )
+        self.traffic = Traffic() if config.traces else None
         self._authoriser = authoriser
         self._triggers: list[Trigger] = []
         self._closing = ExitStack()
@@ -261,6 +263,7 @@ class LocalAws:
             journal=world.journal,
             faults=world.faults,
             layers=Layers(world.cloud, world.clock),
+            traffic=self.traffic,
             buckets=Buckets() if world.config.throttling else None,
             locks=dict.fromkeys(_LOCKED, world.lock),
             skew=lambda principal: self.ec2.clock_skew(principal.name),

@@ -107,5 +107,5 @@ def _run(chosen: RunChoices) -> int:
         wanted = choices(chosen, queues)
         ground, no_namespaces = chosen_ground(chosen.machines)
         stop.check()
-        wanted = replace(wanted, ground=ground)
+        wanted = replace(wanted, ground=ground, traces=True)
         return OneBuild(chosen, source, wanted, no_namespaces, stop).run()

@@ -12,7 +12,7 @@ from buildkite_emulator import BuildRequest
 from mayfly.records.model import Instance
 from mayfly.records.states import Supply
 from mayfly_lab.aws.config import Delays
-from mayfly_lab.demo import expected
+from mayfly_lab.demo import expected, given
 from mayfly_lab.demo.incidents import Incidents
 from mayfly_lab.demo.stopped import NIGHTLY, StoppedStart, check_start
 from mayfly_lab.lab import ROOT, Lab, LabChoices
@@ -56,15 +56,23 @@ def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
     choices = LabChoices(
         queues=expected.QUEUES, agent=agent, delays=DELAYS, parameters=expected.PARAMETERS
     )
-    with Lab(choices) as lab:
+    has_ssh = given.machines_have_ssh()
+    with Lab(given.with_given(choices, has_ssh=has_ssh)) as lab:
         printer.say(f"agent: {lab.agent_name}")
         for line in lab.notice:
             printer.say(line)
         printer.say(f"machines: {lab.machines}")
         printer.say("the stacks are deployed; the four functions run with the templates' triggers")
+        lab.buildkite.add_repository("example", ROOT / "examples", branches=["release/1"])
+        repository = lab.buildkite.repository_url("example")
+        canaries = given.new_canaries(repository, has_ssh=has_ssh)
+        given.lay_down(lab, canaries)
+        for line in given.told(canaries):
+            printer.say(line)
         with printer.board():
-            _run_builds(lab, Watch(lab, printer, wait, StoppedStart(lab, printer.say)))
-        evidence = collect(lab, printer.began, expected.LIMITS)
+            watch = Watch(lab, printer, wait, StoppedStart(lab, printer.say))
+            _run_builds(lab, watch, repository)
+        evidence = collect(lab, printer.began, expected.LIMITS, canaries.secrets)
         cold = lab.stated_cold_seconds
         facts = [
             ("Agent", lab.agent_name),
@@ -77,11 +85,12 @@ def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
     checks = [
         expected.check_ends(list(zip(steps, jobs, strict=True))),
         check_start(evidence),
+        given.check_given(evidence, canaries),
         *check_all(evidence),
         *check_lab(failures),
     ]
     result = result_of(Ran(command="mayfly-lab demo", facts=facts), evidence, jobs, checks)
-    for section in show.sections(result, cold):
+    for section in (given.given_table(canaries), *show.sections(result, cold)):
         printer.table(["", *section])
     files.write(result)
     printer.table(["", f"{result.verdict}; {result.seconds:.0f} s"])
@@ -110,10 +119,8 @@ class Watch:
         raise DemoError(f"after {PATIENCE:.0f} s still waiting until {what}")
 
 
-def _run_builds(lab: Lab, watch: Watch) -> None:
-    """Run the builds, from no machine to no machine. Raises DemoError."""
-    lab.buildkite.add_repository("example", ROOT / "examples", branches=["release/1"])
-    repository = lab.buildkite.repository_url("example")
+def _run_builds(lab: Lab, watch: Watch, repository: str) -> None:
+    """Run the builds of a repository, from no machine to no machine. Raises DemoError."""
     for slug, file in PIPELINES.items():
         text = (ROOT / "examples" / file).read_text(encoding="utf-8")
         lab.buildkite.add_pipeline(slug, text, repository)

@@ -12,6 +12,7 @@ from mayfly_lab.aws.ec2.moments import Aspect
 from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.report.braking import unbraked
 from mayfly_lab.report.evidence import Evidence
+from mayfly_lab.report.seeking import forms, holds
 
 _OVER = {"terminated"}
 
@@ -147,10 +148,11 @@ def _replaced(evidence: Evidence, instance: Instance) -> float | None:
 
 
 def _token_stays(evidence: Evidence) -> Iterator[str]:
-    for place, text in evidence.texts.items():
-        for what, secret in evidence.secrets.items():
-            if secret and secret in text:
-                yield f"{what} was found in {place}"
+    for secret in evidence.secrets:
+        sought = forms(secret.value)
+        for place, text in evidence.texts.items():
+            if place not in secret.carriers and holds(text, sought):
+                yield f"{secret.what} was found in {place}"
 
 
 def _bootstrap_ends(evidence: Evidence) -> Iterator[str]:
@@ -218,7 +220,7 @@ _CHECKS: Sequence[tuple[str, str, Callable[[Evidence], Iterator[str]]]] = (
     ("one-assignment", "an instance gets at most one job in its life", _one_assignment),
     ("proven-first", "no instance gets a job before the sandbox proof of its boot", _proven_first),
     ("order", "every instance is bootstrapped, replaced, proven, then assigned", _order),
-    ("token-stays", "no token is in any log, record, console or report", _token_stays),
+    ("token-stays", "no secret is in a log, record, call, page or process list", _token_stays),
     ("bootstrap-ends", "no call uses the bootstrap role after the proof", _bootstrap_ends),
     ("bounded", "no queue exceeds its limit, nor launches on while boots fail", _bounded),
     ("every-job-ends", "every job ran, or ended with a reason", _every_job_ends),

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from buildkite_emulator import JobView
 from mayfly_lab.aws.ec2.moments import Aspect
+from mayfly_lab.aws.front.call import Kind
+from mayfly_lab.aws.front.traffic import answers_to, requests_of
 from mayfly_lab.lab import STACK, Lab
 from mayfly_lab.report.evidence import Evidence
 from mayfly_lab.report.logs import tail
+from mayfly_lab.report.seeking import Secret
+
+FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
+PROCESS_LIST = "the process list"
+_TOKEN_CARRIERS = frozenset({answers_to("dispatch", "ssm:GetParameter")})
+_ACQUISITION_CARRIERS = frozenset({requests_of("dispatch", "dynamodb:TransactWriteItems")})
+_SESSION_CARRIERS = frozenset({answers_to(Kind.SANDBOX, "sts:AssumeRole")})
+"""Where those get the secrets whom they are for: an acquisition token by the mailbox row."""
 
 
-def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
+def collect(
+    lab: Lab, started: float, limits: Mapping[str, int], canaries: Sequence[Secret] = ()
+) -> Evidence:
     """Collect the evidence at the end of a run, while the lab still runs.
 
-    `started` is in seconds since the epoch, `limits` are max-instances by queue.
+    `started` is in seconds since the epoch, `limits` are max-instances by queue, `canaries` are
+    secrets that were laid down for jobs.
     """
     lab.aws.watch.update(now=True)
     jobs = lab.buildkite.jobs()
@@ -33,7 +47,7 @@ def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
         output_at={job: at.timestamp() for job, at in output.items()},
         command_at={job: at.timestamp() for job, at in command.items()},
         texts=dict(_texts(lab)),
-        secrets=_secrets(lab),
+        secrets=(*_secrets(lab), *canaries),
         limits=limits,
         alarms=tuple(lab.aws.watch.changes),
         agents={job.id: _agent(job.agent_version) for job in jobs if job.agent_version},
@@ -45,25 +59,44 @@ def _agent(version: str) -> str:
     return "stand-in" if "standin" in version else f"buildkite-agent {version.partition('+')[0]}"
 
 
-def _secrets(lab: Lab) -> dict[str, str]:
-    tokens = {"the cluster's agent token": lab.buildkite.agent_token}
-    issued = {f"acquisition token {n}": t for n, t in enumerate(lab.buildkite.issued_tokens())}
-    return tokens | issued
+def log_of(job: JobView) -> str:
+    """Place of the log of a job. Tries of a step have one name, so the place has the id."""
+    return f"the log of job {job.name} ({job.id})"
+
+
+def _secrets(lab: Lab) -> Iterator[Secret]:
+    yield Secret("the cluster's agent token", lab.buildkite.agent_token, _TOKEN_CARRIERS)
+    for number, token in enumerate(lab.buildkite.issued_tokens()):
+        yield Secret(f"acquisition token {number}", token, _ACQUISITION_CARRIERS)
+    for holder in lab.aws.credentials.issued():
+        if holder.principal.kind is Kind.ROLE:
+            session, keys = holder.principal.userid, holder.keys
+            yield Secret(f"the secret key of {session}", keys.secret_key, _SESSION_CARRIERS)
+            yield Secret(f"the session token of {session}", keys.token, _SESSION_CARRIERS)
 
 
 def _texts(lab: Lab) -> Iterator[tuple[str, str]]:
     """Name and text of every place where a secret could have been written."""
-    for function in ("dispatch", "provision", "sandbox", "reap"):
+    for function in FUNCTIONS:
         text = lab.aws.log_of(function).read_text(encoding="utf-8", errors="replace")
         yield f"the log of {function}", text
     yield "the fleet table", lab.records.text()
-    yield "the journal", "\n".join(str(entry.resources) for entry in lab.aws.journal)
+    journal = (f"{entry.resources} {entry.error}" for entry in lab.aws.journal)
+    yield "the journal", "\n".join(journal)
+    for instance in list(lab.aws.ec2.instances.values()):
+        data = instance.user_data.decode(errors="replace")
+        yield f"the user data of {instance.instance_id}", data
     for moment in lab.aws.moments.all():
         if moment.aspect is Aspect.STATE and moment.value == "pending":
             yield f"the console of {moment.instance_id}", lab.room.console(moment.instance_id)
     for job in lab.buildkite.jobs():
-        yield f"the log of job {job.label}", lab.buildkite.log(job.id).decode(errors="replace")
+        yield log_of(job), lab.buildkite.log(job.id).decode(errors="replace")
+        yield f"the page of job {job.name} ({job.id})", f"{job.detail}\n{job.notices}"
     yield "the last words", "\n".join(_last_words(lab.aws.client("logs")))
+    if lab.aws.traffic is not None:
+        yield from lab.aws.traffic.texts().items()
+    if lab.processes is not None:
+        yield PROCESS_LIST, lab.processes.text()
 
 
 def _last_words(logs: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@ from mayfly.records.model import Claim, Instance
 from mayfly_lab.aws.ec2.moments import Moment
 from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.aws.watch.watch import Change
+from mayfly_lab.report.seeking import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Evidence:
     """By job: when its agent began its command, by the agent's clock, in epoch seconds."""
     texts: Mapping[str, str]
     """Every text in which a secret could have been written, by its place."""
-    secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
-    """Tokens and credentials that must not be in any of `texts`, by description."""
+    secrets: Sequence[Secret] = field(repr=False, default=())
+    """Tokens and credentials that must not be in any of `texts` but those that carry them."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """By queue: max-instances."""
     alarms: Sequence[Change] = ()

@@ -271,7 +271,7 @@ def test_no_secret_is_written_down_anywhere(stage: Stage, seen: Seen) -> None:
     places["events and calls"] = "\n".join(str(entry) for entry in evidence.journal)
     mailbox = stage.lab.aws.client("dynamodb").scan(TableName=f"{STACK}-mailbox")["Items"]
     places["mailbox rows"] = str(mailbox)
-    secrets = dict(evidence.secrets)
+    secrets = {each.what: each.value for each in evidence.secrets}
     for holder in stage.lab.aws.credentials._holders.values():
         secrets[f"the secret key of {holder.principal.userid}"] = holder.keys.secret_key
         secrets[f"the session token of {holder.principal.userid}"] = holder.keys.token

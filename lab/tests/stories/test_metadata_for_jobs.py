@@ -125,10 +125,10 @@ def test_no_token_is_written_down_anywhere(stage: Stage) -> None:
     )
     assert len(evidence.secrets) > 1
     found = [
-        (what, place)
-        for what, secret in evidence.secrets.items()
+        (secret.what, place)
+        for secret in evidence.secrets
         for place, text in places.items()
-        if secret in text
+        if secret.value in text
     ]
     assert found == []
 

@@ -51,3 +51,8 @@ class Credentials:
     def holder(self, access_key: str) -> Holder | None:
         """The holder of an access key, expired or not; None for a key that was never issued."""
         return self._holders.get(access_key)
+
+    def issued(self) -> list[Holder]:
+        """All credentials so far and their holders, oldest first."""
+        with self._lock:
+            return list(self._holders.values())

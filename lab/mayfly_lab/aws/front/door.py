@@ -21,6 +21,7 @@ from mayfly_lab.aws.front.own import DOWNLOADS, Layers, TransactionTokens, calle
 from mayfly_lab.aws.front.reading import read_call
 from mayfly_lab.aws.front.scrub import Scrubber
 from mayfly_lab.aws.front.signature import authenticate, read_scope
+from mayfly_lab.aws.front.traffic import Traffic
 from mayfly_lab.faults import Faults
 
 LOG = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ class FrontDoor:
     faults: Faults
     layers: Layers
     scrubber: Scrubber = field(default_factory=Scrubber)
+    traffic: Traffic | None = None
+    """Keeps calls word for word; None to keep none."""
     buckets: Buckets | None = None
     """AWS's own request limits; None for no limits."""
     locks: Mapping[str, threading.RLock] = field(default_factory=dict)
@@ -84,7 +87,7 @@ class FrontDoor:
             told = Refusal(refusal.code, self.scrubber.text(refusal.message), refusal.status)
             answer = refusal_answer(told, style, service)
             code = spelled(refusal, style, service)[0]
-            self._write_down(principal, call or _unread(request, service), answer, code)
+            self._write_down(principal, call or _unread(request, service), request, answer, code)
             return answer
 
     def _carry_out(
@@ -99,7 +102,7 @@ class FrontDoor:
             self.buckets.spend(principal, call)
         answer = self._pass_on(principal, call, request)
         error = _error_code(answer) if answer.status >= 400 else ""
-        self._write_down(principal, call, answer, error)
+        self._write_down(principal, call, request, answer, error)
         if not error:
             for observer in self.observers:
                 observer(principal, call, answer)
@@ -170,8 +173,15 @@ class FrontDoor:
         return self.locks.get(service) or contextlib.nullcontext()
 
     def _write_down(
-        self, principal: Principal | None, call: Call, answer: Answer, error: str
+        self,
+        principal: Principal | None,
+        call: Call,
+        request: Request,
+        answer: Answer,
+        error: str,
     ) -> None:
+        if self.traffic is not None:
+            self.traffic.carried(principal or NOBODY, call, request, answer)
         shown = self.scrubber.scrubbed(call.service, call.operation, call.parameters)
         told = replace(call, parameters=shown)
         self.journal.called(principal or NOBODY, told, answer.status, error)
