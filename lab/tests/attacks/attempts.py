@@ -6,9 +6,11 @@ limit, and then waits, so that root's tries meet the same host while the job sti
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from attacks import hosts
 from attacks.collector import Collector
@@ -41,6 +43,8 @@ class Attempts:
     collector: Collector
     codes: Mapping[str, Code]
     """By name of the test."""
+    step: Mapping[str, Any] = field(default_factory=dict)
+    """More attributes of the step: its plugins, say."""
     _jobs: dict[str, str] = field(default_factory=dict)
     _done: dict[str, Mapping[str, Done]] = field(default_factory=dict)
 
@@ -49,7 +53,9 @@ class Attempts:
         for queue in {code.queue for code in self.codes.values()}:
             mine = {name: code for name, code in self.codes.items() if code.queue == queue}
             runner = _RUNNER.replace("@COLLECTOR@", self.collector.url)
-            self._jobs[queue] = _push(self.stage, queue, runner, mine)
+            self._jobs[queue] = _push(
+                self.stage, queue, self.step, {**_files(mine), "attack": runner}
+            )
 
     def host(self, queue: str) -> str:
         """The id of the instance whose job has made all attempts, and waits."""
@@ -96,14 +102,18 @@ class Attempt:
         return hosts.run(self.attempts.stage, host, command, stdin=stdin)
 
 
-def _push(stage: Stage, queue: str, runner: str, codes: Mapping[str, Code]) -> str:
+def _files(codes: Mapping[str, Code]) -> Mapping[str, str]:
+    return {f"attacks/{test}.sh": f"# {code.limit}\n{code.job}\n" for test, code in codes.items()}
+
+
+def _push(stage: Stage, queue: str, more: Mapping[str, Any], files: Mapping[str, str]) -> str:
     lab, name = stage.lab, f"attacks-{queue}"
     source = Source(lab.home / name)
-    files = {f"attacks/{test}.sh": f"# {code.limit}\n{code.job}\n" for test, code in codes.items()}
-    source.commit("Attack", {**files, "attack": runner})
+    source.commit("Attack", files)
     lab.buildkite.add_repository(name, source.path)
-    step = f"steps: [{{label: {name}, command: ./attack, agents: {{queue: {queue}}}}}]"
-    lab.buildkite.add_pipeline(name, step, lab.buildkite.repository_url(name))
+    step = {"label": name, "command": "./attack", "agents": {"queue": queue}, **more}
+    steps = json.dumps({"steps": [step]})
+    lab.buildkite.add_pipeline(name, steps, lab.buildkite.repository_url(name))
     return lab.buildkite.create_build(name, BuildRequest()).jobs[0].id
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from xdist.remote import Producer
@@ -25,7 +26,7 @@ from whole.machines import a_whole_stage
 
 _AGENT = shutil.which("buildkite-agent")
 _SEEN = "seen"
-_PATIENCE = 300.0
+PATIENCE = 300.0
 """Seconds until a wait gives up: an attack that is refused late is refused, too."""
 _PLACES = {
     Place.LAB: pytest.param(Place.LAB, id=str(Place.LAB)),
@@ -85,7 +86,7 @@ def stage(place: Place, collector: Collector, request: pytest.FixtureRequest) ->
     choices = choices_of(request.module, collector)
     opened = a_namespace_stage(choices) if place is Place.LAB else a_container_stage(choices)
     with opened as stage:
-        stage.patience = max(stage.patience, _PATIENCE)
+        stage.patience = max(stage.patience, PATIENCE)
         getattr(request.module, "furnish", lambda _: None)(stage)
         yield stage
 
@@ -132,8 +133,12 @@ def a_container_stage(choices: LabChoices) -> Iterator[Stage]:
 def attempts(
     stage: Stage, place: Place, collector: Collector, request: pytest.FixtureRequest
 ) -> Iterator[Attempts]:
-    """The job code of all selected attacks of the file in this place, already pushed."""
-    found = Attempts(stage, collector, dict(_codes(request, place)))
+    """The job code of all selected attacks of the file in this place, already pushed.
+
+    `step` of the file, if there is one, returns more attributes of the step.
+    """
+    step: Mapping[str, Any] = getattr(request.module, "step", lambda _: {})(stage)
+    found = Attempts(stage, collector, dict(_codes(request, place)), step)
     found.push()
     yield found
     found.let_go()

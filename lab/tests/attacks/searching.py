@@ -14,12 +14,17 @@ from stories.stage import Stage
 
 ANY_KEY = "ASIA[A-Z0-9]{16}"
 """The id of an access key of a role."""
-_SEARCH = (Path(__file__).parent / "programs/search.py").read_text("utf-8")
+_PROGRAMS = Path(__file__).parent / "programs"
+
+
+def program(name: str) -> str:
+    """Bash that runs one of the programs for machines."""
+    return f"python3 -c {shlex.quote((_PROGRAMS / f'{name}.py').read_text('utf-8'))}"
 
 
 def search(place: str, pattern: str = "") -> str:
     """Bash that searches the machine; without a pattern for the lines of standard input."""
-    return f"python3 -c {shlex.quote(_SEARCH)} {place} {shlex.quote(pattern) if pattern else ''}"
+    return f"{program('search')} {place} {shlex.quote(pattern) if pattern else ''}"
 
 
 def found(output: str) -> set[str]:
