@@ -6,6 +6,8 @@
   if (!rows) return;
   let shown = null;
   let leaving = 0;
+  let pointer = "";
+  let closedAt = null;
 
   const hide = () => {
     shown?.removeAttribute("aria-describedby");
@@ -26,12 +28,12 @@
     shown = row;
     row.setAttribute("aria-describedby", "tip");
     tip.hidden = false;
-    const place = row.getBoundingClientRect();
-    const below = innerHeight - place.bottom > tip.offsetHeight + 8 || place.top < tip.offsetHeight + 8;
+    const own = row.getBoundingClientRect();
+    const below = innerHeight - own.bottom > tip.offsetHeight + 8 || own.top < tip.offsetHeight + 8;
     const plot = row.querySelector(".plot").getBoundingClientRect();
     const left = Math.max(12, Math.min(plot.left, document.documentElement.clientWidth - tip.offsetWidth - 12));
     tip.style.left = `${scrollX + left}px`;
-    tip.style.top = `${scrollY + (below ? place.bottom + 2 : place.top - tip.offsetHeight - 2)}px`;
+    tip.style.top = `${scrollY + (below ? own.bottom + 2 : own.top - tip.offsetHeight - 2)}px`;
   };
 
   const later = () => {
@@ -41,14 +43,24 @@
     }, 200);
   };
 
+  const place = (event) => `${event.clientX} ${event.clientY}`;
   const on = (type, act) => rows.addEventListener(type, (event) => {
     const row = event.target.closest(".row");
-    if (row) act(row);
+    if (row) act(row, event);
   });
-  on("pointerover", show);
+  // Once the box is closed by Escape, the row below it comes under a pointer that has not moved.
+  on("pointerover", (row, event) => place(event) !== closedAt && show(row));
   on("pointerout", later);
   on("focusin", (row) => row.matches(":focus-visible") && show(row));
   on("focusout", later);
   tip.addEventListener("pointerleave", later);
-  document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+  document.addEventListener("pointermove", (event) => {
+    pointer = place(event);
+    if (pointer !== closedAt) closedAt = null;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    closedAt = pointer;
+    hide();
+  });
 })();
