@@ -52,7 +52,7 @@ def test_a_job_that_proves_everything_holds() -> None:
     assert broken(WHOLE) == ()
 
 
-@pytest.mark.parametrize("proof", PROOFS)
+@pytest.mark.parametrize("proof", PROOFS, ids=[str(n) for n in range(len(PROOFS))])
 def test_each_proof_that_is_missing_is_told(proof: str) -> None:
     log = "\n".join(each for each in PROOFS if each != proof)
     (line,) = broken(replace(WHOLE, texts={**TEXTS, log_of(JOB): log}))
@@ -68,7 +68,7 @@ def test_a_run_without_the_job_is_told() -> None:
     assert broken(replace(WHOLE, jobs=())) == (f"no job of step {STEP} exists",)
 
 
-@pytest.mark.parametrize("place", CARRIED)
+@pytest.mark.parametrize("place", sorted(CARRIED))
 def test_a_search_that_could_not_find_a_secret_where_it_is_carried_is_told(place: str) -> None:
     lines = broken(replace(WHOLE, texts={**TEXTS, place: "another answer"}))
     carried = [secret.what for secret in WHOLE.secrets if place in secret.carriers]
