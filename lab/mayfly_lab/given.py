@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mayfly_protocol.access import PIPELINES, TEAMS
@@ -19,17 +19,19 @@ def put_secrets(ssm: Any, secrets: Mapping[str, str]) -> None:
         ssm.put_parameter(Name=name, Value=value, Type=kind, Overwrite=True)
 
 
-def make_roles(iam: Any, roles: Iterable[str], sandbox_role: str) -> None:
-    """Make these roles, each with its path as `/ci/app`, for sessions of the sandbox role.
+def make_role(iam: Any, role: str, sandbox_role: str, pipeline: str = "") -> None:
+    """Make a role, with its path as `/ci/app`, for sessions of a queue's sandbox role.
 
-    `sandbox_role` is the ARN of a queue's role.
+    `sandbox_role` is an ARN. With a pipeline the role trusts sessions for that pipeline's jobs
+    alone.
     """
+    condition = {"StringEquals": {"aws:RequestTag/pipeline": pipeline}}
     trust = {
         "Effect": "Allow",
         "Action": ["sts:AssumeRole", "sts:TagSession"],
         "Principal": {"AWS": sandbox_role},
+        **({"Condition": condition} if pipeline else {}),
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    for role in roles:
-        path, _, name = role.rpartition("/")
-        iam.create_role(RoleName=name, Path=f"{path}/", AssumeRolePolicyDocument=document)
+    path, _, name = role.rpartition("/")
+    iam.create_role(RoleName=name, Path=f"{path}/", AssumeRolePolicyDocument=document)

@@ -24,7 +24,7 @@ from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
 from mayfly_lab.faults import Fault, FaultRequest, Faults
-from mayfly_lab.given import make_roles, put_secrets
+from mayfly_lab.given import make_role, put_secrets
 from mayfly_lab.latency import Latency
 from mayfly_lab.machines.config import RoomConfig
 from mayfly_lab.machines.ground import Ground, Kind
@@ -231,8 +231,8 @@ class Lab:
         """Deploy the stacks, and turn on the faults of the choices."""
         deployed = self.aws.deploy(self._deployment(archives))
         for queue, roles in self.choices.roles.items():
-            sandbox = deployed.queues[queue]["sandbox_role"]
-            make_roles(self.aws.client("iam"), roles, sandbox)
+            for role in roles:
+                make_role(self.aws.client("iam"), role, deployed.queues[queue]["sandbox_role"])
         self.chosen_faults = [self.faults.turn_on(each) for each in self.choices.faults]
         self.aws.wake()
         self.records = Records(self.aws.client("dynamodb"), STACK, self.aws.journal)

@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     """How a job failed."""
 
     DENIED = "denied"
-    """The queue's policy, or the job's machine by what it was told, does not let the job in."""
+    """The queue's policy does not let the job in, or the job's machine has refused the job."""
     FAILED = "failed"
     """Mayfly gave up: boots, or attempts to start the job, failed."""
     LOST = "lost"

@@ -45,14 +45,15 @@ class Variable(click.ParamType[tuple[str, str]]):
 
     name = "variable"
     form = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+    wanted = "NAME=VALUE"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        """Name and value of the variable."""
+        """The two sides of the equals sign."""
         match = self.form.fullmatch(value)
         if match is None:
-            self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+            self.fail(f"{value!r} is not {self.wanted}", param, ctx)
         if not is_unicode(value):
             self.fail(f"{value!a} is not text in UTF-8", param, ctx)
         return match[1], match[2]
@@ -63,6 +64,14 @@ class Answer(Variable):
 
     name = "answer"
     form = re.compile(r"([A-Za-z0-9/_-]+)=(.*)", re.DOTALL)
+
+
+class Role(Variable):
+    """A role for the jobs of a queue, QUEUE=/PATH/NAME."""
+
+    name = "role"
+    form = re.compile(r"([A-Za-z0-9_-]{1,100})=((?:/[A-Za-z0-9+=,.@_-]+){2,})")
+    wanted = "QUEUE=/PATH/NAME (try default=/ci/app)"
 
 
 class QueueParameter(click.ParamType[tuple[str, str, str]]):
@@ -105,22 +114,6 @@ class Secret(click.ParamType[tuple[str, str]]):
         if not is_unicode(text) or not 1 <= len(text) <= _LONGEST_SECRET:
             self.fail(f"{name}: not a text of 1 to {_LONGEST_SECRET} characters", param, ctx)
         return name, text
-
-
-class Role(click.ParamType[tuple[str, str]]):
-    """A role for the jobs of a queue, QUEUE=/PATH/NAME."""
-
-    name = "role"
-    form = re.compile(r"([A-Za-z0-9_-]{1,100})=((?:/[A-Za-z0-9+=,.@_-]+){2,})")
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Queue, and the role with its path."""
-        match = self.form.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is not QUEUE=/PATH/NAME (try default=/ci/app)", param, ctx)
-        return match[1], match[2]
 
 
 class WholeMachines(click.ParamType[tuple[Kind, str]]):

@@ -29,12 +29,13 @@ def choices(chosen: World, queues: Sequence[str]) -> LabChoices:
             parameter's value is not allowed.
     """
     check_queues(chosen.faults, queues)
+    own = stacks(chosen, queues)
     return LabChoices(
         queues=queues,
         agent=options.agent(chosen.agent),
         delays=DELAYS,
-        parameters=parameters(chosen, queues),
-        stacks=stacks(chosen, queues),
+        parameters=parameters(chosen, queues, own),
+        stacks=own,
         secrets=dict(chosen.secrets),
         roles=roles(chosen, queues),
         latency=chosen.latency,
@@ -42,8 +43,12 @@ def choices(chosen: World, queues: Sequence[str]) -> LabChoices:
     )
 
 
-def parameters(chosen: World, queues: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+def parameters(
+    chosen: World, queues: Sequence[str], own: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, Mapping[str, str]]:
     """Parameters to write before the first tick: queue to name to value.
+
+    `own` are the parameters of the queues' stacks, as `stacks` returns them.
 
     Raises:
         UsageError: a parameter names an unknown queue, or Mayfly would refuse its value.
@@ -54,7 +59,6 @@ def parameters(chosen: World, queues: Sequence[str]) -> Mapping[str, Mapping[str
     for queue, name, value in chosen.parameters:
         _check_queue("--parameter", queue, queues)
         found[queue][name] = value
-    own = stacks(chosen, queues)
     for queue, given in found.items():
         written = {name: Parameter(value, version=1) for name, value in given.items()}
         _, problems = read_queue(queue, _infra(queue, own.get(queue, {})), written)
@@ -69,6 +73,8 @@ def stacks(chosen: World, queues: Sequence[str]) -> Mapping[str, Mapping[str, st
     Raises:
         UsageError: an unknown queue or parameter, or a value that the template does not allow.
     """
+    if not chosen.stacks:
+        return {}
     slots = read(ROOT / "stacks" / "queue.yaml")["Parameters"]
     found: dict[str, dict[str, str]] = {}
     for queue, name, value in chosen.stacks:

@@ -12,10 +12,9 @@ from pathlib import Path
 _EVERY = 0.1
 """Seconds between two looks: a process that ends sooner may be missed."""
 _FIRST_LOOKS = 3
-"""A new process is read in its first looks: at first it has the command line of its parent."""
+"""Looks in which a new process is read: right after fork(2) it has its parent's command line."""
 _ALL = 10
-"""Each such look reads every process: one may have become another program (execve(2))."""
-
+"""Of so many looks one reads every process: any may have become another program (execve(2))."""
 _PART = 1 << 16
 """Bytes of a command line that are read at once."""
 
@@ -24,7 +23,6 @@ class ProcessList:
     """Looks at the processes again and again, in a thread. Sees nothing without a `/proc`."""
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
-        self._proc = proc
         self._root = str(proc)
         self._looks: dict[str, int] = {}
         self._number = 0
@@ -34,7 +32,7 @@ class ProcessList:
 
     def start(self) -> None:
         """Begin to look; returns at once."""
-        if self._proc.is_dir():
+        if Path(self._root).is_dir():
             self._thread.start()
 
     def stop(self) -> None:

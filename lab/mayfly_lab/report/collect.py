@@ -19,7 +19,7 @@ PROCESS_LIST = "the process list"
 _TOKEN_CARRIERS = frozenset({answers_to("dispatch", "ssm:GetParameter")})
 _ACQUISITION_CARRIERS = frozenset({requests_of("dispatch", "dynamodb:TransactWriteItems")})
 _SESSION_CARRIERS = frozenset({answers_to(Kind.SANDBOX, "sts:AssumeRole")})
-"""Where those get the secrets whom they are for: an acquisition token by the mailbox row."""
+"""Places that hand a secret to its receiver. A host gets its acquisition token by the mailbox."""
 
 
 def collect(

@@ -24,8 +24,9 @@ from attacks.conftest import PATIENCE, a_namespace_stage, choices_of
 from attacks.searching import digest
 from buildkite_emulator import BuildRequest
 from e2e.repositories import Source, add_private, add_private_parts
-from e2e.ssh_server import SshServer
+from e2e.ssh_server import SshServer, serving
 from mayfly_lab.aws.config import ACCOUNT
+from mayfly_lab.given import make_role, put_secrets
 from mayfly_lab.machines.machine import Door
 from stories.stage import Stage
 
@@ -86,18 +87,14 @@ def repositories(moment: str) -> Iterator[Repositories]:
         add_private_parts(root)
         _plugin(root, "hostile", {"pre-checkout": moment})
         _plugin(root, "taker", {"environment": _CLAIMS, "checkout": _TAKER})
-        server = SshServer(root)
-        keys = {
-            "attacker": server.key_of("parts", "library"),
-            "victim": server.key_of("private"),
-            "keeper": server.key_of("greeter"),
-            "shared": server.key_of("hostile", "taker"),
-        }
-        server.start()
-        try:
+        with serving(root) as server:
+            keys = {
+                "attacker": server.key_of("parts", "library"),
+                "victim": server.key_of("private"),
+                "keeper": server.key_of("greeter"),
+                "shared": server.key_of("hostile", "taker"),
+            }
             yield Repositories(server, keys)
-        finally:
-            server.stop()
 
 
 def _plugin(root: Path, name: str, hooks: dict[str, str]) -> None:
@@ -142,31 +139,15 @@ def _lay_down(stage: Stage, git: Repositories) -> None:
         f"{pinned}/env/pinned-token": PINNED,
         **{f"{each}/ssh/key": git.keys["keeper"] for each in ("keeper", "obeys")},
         "refused/env/ld-preload": VICTIMS,
-    }
-    open_to_see = {
+        "plugins/shared": git.keys["shared"],
         f"{private}/allowed_pipelines": VICTIM,
-        f"{pinned}/repository": git.server.url("pinned"),
     }
-    ssm = stage.lab.aws.client("ssm")
-    ssm.put_parameter(Name=SHARED_KEY, Value=git.keys["shared"], Type="SecureString")
-    for kind, values in (("SecureString", secret), ("String", open_to_see)):
-        for name, value in values.items():
-            ssm.put_parameter(Name=f"{PATH}/{name}", Value=value, Type=kind)
+    ssm, pin = stage.lab.aws.client("ssm"), git.server.url("pinned")
+    put_secrets(ssm, {f"{PATH}/{name}": value for name, value in secret.items()})
+    ssm.put_parameter(Name=f"{PATH}/{pinned}/repository", Value=pin, Type="String")
+    sandbox_role = stage.published(QUEUE)["sandbox_role"]
     for pipeline in (HOSTILE, VICTIM):
-        _make_role(stage, pipeline)
-
-
-def _make_role(stage: Stage, pipeline: str) -> None:
-    trust = {
-        "Effect": "Allow",
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Principal": {"AWS": stage.published(QUEUE)["sandbox_role"]},
-        "Condition": {"StringEquals": {"aws:RequestTag/pipeline": pipeline}},
-    }
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    stage.lab.aws.client("iam").create_role(
-        RoleName=pipeline, Path="/ci/", AssumeRolePolicyDocument=document
-    )
+        make_role(stage.lab.aws.client("iam"), f"/ci/{pipeline}", sandbox_role, pipeline)
 
 
 def secret_lines(git: Repositories) -> dict[str, str]:

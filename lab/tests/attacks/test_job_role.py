@@ -5,7 +5,6 @@ The attacked job has a role, and its endpoint answers the same request from the 
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 
@@ -15,6 +14,7 @@ from attacks.rows import Code, attack
 from attacks.searching import digest, found, search
 from attacks.ways import one_line
 from mayfly_lab.aws.config import ACCOUNT
+from mayfly_lab.given import make_role
 from stories.stage import Stage
 
 QUEUE = "closed"
@@ -41,17 +41,8 @@ token=$(cat /run/mayfly/role/token)
 
 def furnish(stage: Stage) -> None:
     """Make the role that the job has; it trusts the queue's sandbox role for this pipeline."""
-    trust = {
-        "Effect": "Allow",
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Principal": {"AWS": stage.published(QUEUE)["sandbox_role"]},
-        "Condition": {"StringEquals": {"aws:RequestTag/pipeline": PIPELINE}},
-    }
-    stage.lab.aws.client("iam").create_role(
-        RoleName=NAME,
-        Path="/ci/",
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-    )
+    sandbox_role = stage.published(QUEUE)["sandbox_role"]
+    make_role(stage.lab.aws.client("iam"), f"/ci/{NAME}", sandbox_role, PIPELINE)
 
 
 @attack(

@@ -17,7 +17,7 @@ import pytest
 
 from attacks import given, hosts
 from attacks.asking import Ask, Caller, assert_passed, assert_refused, summary
-from attacks.attempts import Attempt
+from attacks.attempts import Attempt, Attempts
 from attacks.collector import Collector
 from attacks.conftest import Seen
 from attacks.given import (
@@ -375,7 +375,11 @@ def test_the_jobs_role_reads_no_secret(attempt: Attempt, victim: str, seen: Seen
     mechanism="no function reads a secret; assignments have names alone; values and keys are hidden"
     " from what hosts write",
 )
-def test_no_secret_of_a_job_is_written_down(stage: Stage, git: Repositories, seen: Seen) -> None:
+def test_no_secret_of_a_job_is_written_down(
+    attempts: Attempts, git: Repositories, seen: Seen
+) -> None:
+    attempts.of_job(QUEUE)
+    stage = attempts.stage
     evidence = stage.evidence()
     places = dict(evidence.texts)
     places["calls"] = "\n".join(f"{entry} {entry.request}" for entry in evidence.journal)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from e2e.ssh_server import SshServer, serving
 from mayfly_lab.lab import Lab
 
 EVERY_BYTE = bytes(range(256)) * 8
@@ -165,6 +167,16 @@ _REACHES = """\
 reached=no; ! git ls-remote {url} >/dev/null 2>&1 || reached=yes
 echo "post-checkout of the repository: $(ssh-add -l | cut -d' ' -f3-), reached: $reached"
 """
+
+
+@contextmanager
+def private_server(root: Path) -> Iterator[SshServer]:
+    """A running server of all private repositories, which are made in this directory."""
+    with serving(root) as server:
+        add_private(root)
+        add_private_parts(root)
+        add_private_with_hook(root, server.url)
+        yield server
 
 
 def _hook(name: str) -> str:

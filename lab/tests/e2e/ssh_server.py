@@ -11,6 +11,7 @@ import contextlib
 import re
 import socket
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,3 +145,14 @@ def _close(listening: socket.socket) -> None:
         # Closing the socket alone does not wake a thread in accept.
         listening.shutdown(socket.SHUT_RDWR)
     listening.close()
+
+
+@contextlib.contextmanager
+def serving(repositories: Path) -> Iterator[SshServer]:
+    """A running server of the bare repositories below a directory, which may be made later."""
+    server = SshServer(repositories)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

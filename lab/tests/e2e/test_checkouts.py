@@ -15,7 +15,7 @@ from e2e.repositories import (
     add_submodule,
 )
 from e2e.runs import Run, Runs
-from e2e.ssh_server import SshServer
+from e2e.ssh_server import SshServer, serving
 from mayfly_lab.lab import LabChoices
 from mayfly_lab.machines.machine import Door
 
@@ -39,9 +39,7 @@ def arrange(choices: LabChoices, closing: ExitStack) -> LabChoices:
     """Start an SSH git server beside the lab's own git server."""
     root = Path(closing.enter_context(TemporaryDirectory()))
     add_private(root)
-    server = SshServer(root)
-    server.start()
-    closing.callback(server.stop)
+    server = closing.enter_context(serving(root))
     return replace(choices, doors=(Door(server.port, server),))
 
 

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+import asyncssh
 
 from iam.people import operate, secure
 from mayfly.records.model import Instance
@@ -93,6 +92,7 @@ def a_run() -> Iterator[Stage]:
         queues=(HOT, RELEASE, WARM),
         delays=replace(QUICK, minute=10.0),
         boot_seconds=BOOT,
+        roles={HOT: [f"{ROLES}deploy"]},
         parameters={
             HOT: {
                 "pool/hot": "1",
@@ -132,27 +132,15 @@ def _set_up_by_scripts(stage: Stage) -> None:
 
 
 def _give(stage: Stage) -> None:
-    """Secrets for the jobs of a queue, with a list of the pipelines that may have them; a role."""
+    """Secrets for the jobs of a queue, with a list of the pipelines that may have them."""
     ssm = stage.lab.aws.client("ssm")
     key = stage.published(HOT)["secrets_key"]
-    private = ed25519.Ed25519PrivateKey.generate().private_bytes(
-        Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
-    )
+    private = asyncssh.generate_private_key("ssh-ed25519").export_private_key("openssh")
     hidden = {"global/env/token": "a token of 20 letters", "shared/ssh/key": private.decode()}
     for name, value in hidden.items():
         ssm.put_parameter(Name=f"{SECRETS}/{name}", Value=value, Type="SecureString", KeyId=key)
     own = "\n".join(PIPELINES)
     ssm.put_parameter(Name=f"{SECRETS}/global/allowed_pipelines", Value=own, Type="String")
-    trust = {
-        "Effect": "Allow",
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Principal": {"AWS": stage.published(HOT)["sandbox_role"]},
-    }
-    stage.lab.aws.client("iam").create_role(
-        RoleName="deploy",
-        Path=ROLES,
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-    )
 
 
 def _run_jobs(stage: Stage) -> None:

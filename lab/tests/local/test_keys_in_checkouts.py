@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import mayfly_instance
-from e2e.repositories import add_private, add_private_parts, add_private_with_hook, change_private
+from e2e.repositories import change_private, private_server
 from e2e.ssh_server import SshServer
 
 _AGENT = shutil.which("buildkite-agent")
@@ -68,13 +68,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(root: Path) -> Iterator[SshServer]:
-    server = SshServer(root)
-    add_private(root)
-    add_private_parts(root)
-    add_private_with_hook(root, server.url)
-    server.start()
-    yield server
-    server.stop()
+    with private_server(root) as server:
+        yield server
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mayfly_lab.aws.config import ACCOUNT
+from mayfly_lab.given import make_role
 from mayfly_lab.lab import LabChoices
 from stories.stage import BOOT, QUICK, Stage, a_stage
 
@@ -58,17 +58,8 @@ def stage() -> Iterator[Stage]:
         stacks={QUEUE: {"JobRolePath": "/ci/"}},
     )
     with a_stage(choices) as stage:
-        trust = {
-            "Effect": "Allow",
-            "Action": ["sts:AssumeRole", "sts:TagSession"],
-            "Principal": {"AWS": stage.published(QUEUE)["sandbox_role"]},
-            "Condition": {"StringEquals": {"aws:RequestTag/pipeline": "app"}},
-        }
-        stage.lab.aws.client("iam").create_role(
-            RoleName="app-deploy",
-            Path="/ci/",
-            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-        )
+        sandbox_role = stage.published(QUEUE)["sandbox_role"]
+        make_role(stage.lab.aws.client("iam"), "/ci/app-deploy", sandbox_role, "app")
         yield stage
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from buildkite_emulator import BuildRequest
 from e2e.repositories import add_private, add_private_parts
-from e2e.ssh_server import SshServer
+from e2e.ssh_server import SshServer, serving
+from mayfly_lab.given import put_secrets
 from mayfly_lab.lab import LabChoices
 from mayfly_lab.machines.machine import Door
 from stories.stage import BOOT, QUICK, Stage, a_stage
@@ -46,9 +47,7 @@ def stage() -> Iterator[Stage]:
         root = Path(closing.enter_context(TemporaryDirectory()))
         add_private(root)
         add_private_parts(root)
-        server = SshServer(root)
-        server.start()
-        closing.callback(server.stop)
+        server = closing.enter_context(serving(root))
         key = server.deploy_key
         choices = LabChoices(
             queues=(QUEUE,),
@@ -78,8 +77,8 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
-def lay_down(stage: Stage, name: str, value: str, kind: str = "SecureString") -> None:
-    stage.lab.aws.client("ssm").put_parameter(Name=f"{PATH}/{name}", Value=value, Type=kind)
+def lay_down(stage: Stage, name: str, value: str) -> None:
+    put_secrets(stage.lab.aws.client("ssm"), {f"{PATH}/{name}": value})
 
 
 def test_a_job_gets_its_secrets_and_its_log_does_not_show_them(stage: Stage) -> None:
@@ -150,7 +149,7 @@ def test_plugin_repository_and_submodule_are_each_cloned_with_their_key(stage: S
 
 
 def test_a_list_beside_the_secrets_keeps_a_pipeline_out(stage: Stage) -> None:
-    lay_down(stage, "kept-out/allowed_pipelines", "app", "String")
+    lay_down(stage, "kept-out/allowed_pipelines", "app")
     ended = stage.ended(stage.build("kept-out", QUEUE, "echo it ran"))
     assert ended.outcome == "failed"
     assert f"{PATH}/kept-out/allowed_pipelines" in (ended.detail or "")

@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from buildkite_emulator import BuildRequest
-from e2e.repositories import add_private, add_private_parts, add_private_with_hook, change_private
+from e2e.repositories import change_private, private_server
 from e2e.ssh_server import SshServer
+from mayfly_lab.given import put_secrets
 from mayfly_lab.lab import LabChoices
 from mayfly_lab.machines.machine import Door
 from stories.stage import BOOT, QUICK, Stage, a_stage
@@ -64,13 +65,8 @@ def root() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def server(root: Path) -> Iterator[SshServer]:
-    server = SshServer(root)
-    add_private(root)
-    add_private_parts(root)
-    add_private_with_hook(root, server.url)
-    server.start()
-    yield server
-    server.stop()
+    with private_server(root) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +107,7 @@ def stage(server: SshServer) -> Iterator[Stage]:
 
 
 def lay_down(stage: Stage, name: str, value: str) -> None:
-    stage.lab.aws.client("ssm").put_parameter(
-        Name=f"{PATH}/{name}", Value=value, Type="SecureString"
-    )
+    put_secrets(stage.lab.aws.client("ssm"), {f"{PATH}/{name}": value})
 
 
 @pytest.fixture(scope="module")

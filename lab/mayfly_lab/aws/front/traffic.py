@@ -1,7 +1,7 @@
 """What callers sent to AWS, and what the services that hand out secrets answered, word for word.
 
 The journal shows calls without secrets, so a search of the journal cannot find one that a caller
-should not have sent. This is kept in memory alone, for a search at the end of a run.
+should not have sent. The texts are kept in memory alone, for a search at the end of a run.
 """
 
 from __future__ import annotations
