@@ -44,7 +44,7 @@ class Workload:
     phase of it. With an interval longer than a job, no two jobs run at once: in a real fleet each
     job has cores of its own."""
     secrets: int = 0
-    """Secrets in each of a job's three folders, with a role; 0: the queue has neither."""
+    """Secrets in each of a job's three folders, with keys for ssh and a role; 0: none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,9 @@ def run(
     bench = _Bench(lab, wait)
     _prepare(lab)
     if workload.secrets:
-        grants.lay_down(lab, PIPELINE, lab.buildkite.repository_url(_REPOSITORY), workload.secrets)
+        url = lab.buildkite.repository_url(_REPOSITORY)
+        if not grants.lay_down(lab, PIPELINE, url, workload.secrets):
+            say("no key for ssh is given: machines lack ssh, ssh-agent or ssh-add")
     idle: Idle | None = None
     done = 0
     while done < workload.jobs:

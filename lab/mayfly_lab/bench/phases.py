@@ -51,8 +51,10 @@ PHASES: Sequence[Phase] = (
     Phase("reserving", "until Buildkite has reserved the job for Mayfly"),
     Phase("binding", "until the assignment, with its token, is in the mailbox"),
     Phase("mailbox poll", "until the host has read the assignment"),
-    Phase("secrets", "until the host has the job's secrets and role; nothing without any"),
-    Phase("agent start", "until the agent has registered"),
+    Phase("secrets", "until the host has read the job's secrets and role; nothing without any"),
+    Phase(
+        "agent start", "until agents for ssh, if any, have their keys, and the agent has registered"
+    ),
     Phase("acquire", "until the agent has acquired and started the job"),
     Phase("checkout", "until the agent begins the command, after hooks, plugins and git"),
     Phase("command", "until the command's first line of output"),

@@ -48,7 +48,7 @@ change the exit status."""
     metavar="N",
     type=Whole(0, MOST_SECRETS),
     default="0",
-    help="Secrets in each of a job's three folders, with a role; 0: neither.",
+    help="Secrets in each of a job's three folders, with keys and a role; 0: none.",
 )
 @options.agent_option
 @options.machines_option

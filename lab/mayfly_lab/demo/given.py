@@ -8,23 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
 
 from mayfly_instance.ssh import PROGRAMS
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.front.call import Kind
 from mayfly_lab.aws.front.traffic import answers_to
-from mayfly_lab.given import put_secrets
+from mayfly_lab.given import make_key, put_secrets
 from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.report.checks import Check
 from mayfly_lab.report.collect import PROCESS_LIST, log_of
@@ -38,7 +29,6 @@ _PATH = f"/vendors/buildkite/{QUEUE}"
 _SHARED_KEY = f"{_PATH}/plugins/ssh-key"
 _ROLES, _ROLE = "/ci/", "release-deploy"
 _ARN = f"arn:aws:iam::{ACCOUNT}:role{_ROLES}{_ROLE}"
-_MACHINE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FROM_FOLDERS = frozenset({answers_to(Kind.SANDBOX, "ssm:GetParametersByPath")})
 _BY_NAME = frozenset({answers_to(Kind.SANDBOX, "ssm:GetParameters")})
 _WITH_ROLE = frozenset({answers_to(Kind.SANDBOX, "sts:AssumeRole")})
@@ -92,11 +82,6 @@ def new_canaries(repository: str, *, has_ssh: bool) -> Canaries:
 def proof_of(name: str, value: str) -> str:
     """The words by which `examples/given.py` proves a value."""
     return f"{name} sha256 {hashlib.sha256(value.encode()).hexdigest()}"
-
-
-def machines_have_ssh() -> bool:
-    """Whether this host's programs, which machines run, have what keys for ssh need."""
-    return all(shutil.which(name, path=_MACHINE_PATH) for name in PROGRAMS)
 
 
 def with_given(choices: LabChoices, *, has_ssh: bool) -> LabChoices:
@@ -172,8 +157,6 @@ def _value() -> str:
 
 
 def _key() -> Canary:
-    made = Ed25519PrivateKey.generate()
-    private = made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
-    public = made.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    private, public = make_key()
     what = "the shared key for ssh"
     return Canary(_SHARED_KEY, Secret(what, private, _BY_NAME), proof_of("key", public))

@@ -15,6 +15,7 @@ from mayfly_lab.aws.config import Delays
 from mayfly_lab.demo import expected, given
 from mayfly_lab.demo.incidents import Incidents
 from mayfly_lab.demo.stopped import NIGHTLY, StoppedStart, check_start
+from mayfly_lab.given import machines_have_ssh
 from mayfly_lab.lab import ROOT, Lab, LabChoices
 from mayfly_lab.report import show
 from mayfly_lab.report.checks import check_all, check_lab
@@ -56,7 +57,7 @@ def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
     choices = LabChoices(
         queues=expected.QUEUES, agent=agent, delays=DELAYS, parameters=expected.PARAMETERS
     )
-    has_ssh = given.machines_have_ssh()
+    has_ssh = machines_have_ssh()
     with Lab(given.with_given(choices, has_ssh=has_ssh)) as lab:
         printer.say(f"agent: {lab.agent_name}")
         for line in lab.notice:

@@ -21,7 +21,11 @@ from mayfly_lab.machines.inside.wire import Wire
 from mayfly_lab.machines.metadata_doors import MetadataDoors, close_listening
 from mayfly_lab.machines.serial_line import PIECE, SerialLine
 
-_PATIENCE = 10.0
+_PATIENCE = 60.0
+"""Seconds until a machine counts as one that does not go: the kernel ends the processes of a whole
+machine in a second, and in many if other machines boot on the same cores."""
+_COMMAND = 5.0
+"""Seconds that a machine without namespaces has for ending its processes itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +185,13 @@ class Machine:
     def _kill(self) -> None:
         if not self._how.namespaced:
             self._tell("cut")
-            if not self._gone.wait(_PATIENCE / 2):
+            if not self._gone.wait(_COMMAND):
                 self._first.kill()
             return
-        # With the first process of a pid namespace, the kernel ends all its processes.
-        self._init_known.wait(_PATIENCE)
+        # With the first process of a pid namespace, the kernel ends all its processes. A machine
+        # that was switched on just now has not told it yet.
+        if not self._init_known.wait(_PATIENCE):
+            self._first.kill()
         if self._init is not None and self.on:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._init, signal.SIGKILL)
