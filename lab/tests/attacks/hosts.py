@@ -11,7 +11,8 @@ from mayfly_lab.machines.whole.plan import PATH
 from stories.stage import Stage
 
 JOB_USER = "mayfly-job"
-_PATIENCE = 60.0
+_PATIENCE = 180.0
+"""Seconds: a search of a whole disk takes a few, and many where all cores are busy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def _by_root_of(victim: str, stage: Stage, place: str) -> set[str]:
     " keys, by the job and by root",
     refused_by="the host",
     mechanism=f"{_HOST_READS_ITS_OWN}, and hands keys over by a pipe",
-    code=Code(_search("processes"), limit=60),
+    code=Code(_search("processes"), limit=150),
 )
 def test_processes_show_the_jobs_own_values_alone(
     attempt: Attempt, git: Repositories, victim: str, seen: Seen

@@ -89,7 +89,7 @@ def _number(output: str) -> str:
     mechanism="the script's HOME and caches are a tmpfs that is unmounted; files where tools keep"
     " keys are removed; user data never has keys",
     places=BOTH,
-    code=Code(search("files", ANY_KEY), limit=60),
+    code=Code(search("files", ANY_KEY), limit=150),
 )
 def test_no_file_holds_bootstrap_credentials(attempt: Attempt, seen: Seen) -> None:
     assert_nothing_found(attempt, seen, "files")
