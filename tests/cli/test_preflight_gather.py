@@ -16,7 +16,14 @@ from mayfly_cli.account import Account
 from mayfly_cli.findings import Unknown
 from mayfly_cli.preflight import gather_account, gather_ec2, gather_keys
 from mayfly_cli.preflight.answers import read_answers
-from mayfly_cli.preflight.rights import HANDLERS, OF_OPTIONS, Rights, needed, of_templates
+from mayfly_cli.preflight.rights import (
+    HANDLERS,
+    OF_OPTIONS,
+    SECRETS_KEY,
+    Rights,
+    needed,
+    of_templates,
+)
 from mayfly_cli.preflight.snapshot import Image, VolumeKey
 from mayfly_cli.templates.reading import read
 from mayfly_cli.templates.translation import translate
@@ -249,6 +256,23 @@ def test_the_rights_follow_from_the_properties_that_the_templates_set() -> None:
     table = {"AWS::DynamoDB::Table": {"ImportSourceSpecification"}}
     assert "dynamodb:ImportTable" in needed(table).create
     assert "sns:Subscribe" not in needed({}).create
+
+
+def test_the_actions_of_a_key_are_needed_where_the_queue_makes_one() -> None:
+    without, with_key = of_templates(), of_templates([SECRETS_KEY])
+    assert not {each for each in without.create | without.later if each.startswith("kms:")}
+    assert {"kms:CreateKey", "kms:PutKeyPolicy"} <= with_key.create - without.create
+    assert with_key.later - without.later == {"kms:UntagResource", "kms:UpdateKeyDescription"}
+
+
+def test_the_option_is_the_one_on_which_the_stack_makes_what_options_make() -> None:
+    template = read(ROOT / "stacks/queue.yaml")
+    resources = template["Resources"].values()
+    conditions = {each["Condition"] for each in resources if each["Type"] in OF_OPTIONS}
+    assert {each["Type"] for each in resources} & OF_OPTIONS.keys() == {SECRETS_KEY}
+    assert conditions == {"HasOwnSecretsKey"}
+    asked = template["Conditions"]["HasOwnSecretsKey"]
+    assert asked == {"Fn::Equals": [{"Ref": "SecretsKey"}, "own"]}
 
 
 def test_every_action_names_one_service_and_one_operation() -> None:

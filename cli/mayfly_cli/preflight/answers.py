@@ -63,6 +63,11 @@ class Answers:
         return self.queue_stack["SandboxRoleName"] or f"{self.stack}-{self.queue}-sandbox"
 
     @property
+    def makes_key(self) -> bool:
+        """Whether the queue's stack makes a KMS key for secrets of jobs."""
+        return bool(self.queue) and self.queue_stack["SecretsKey"] == "own"
+
+    @property
     def own_image(self) -> str:
         """Id of the operator's own image; empty for Amazon Linux."""
         return self.queue_stack[_IMAGES[self.config.architecture][0]]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mayfly_cli.findings import Finding, Unknown, ok, unknown, wrong
 from mayfly_cli.preflight.answers import Answers
-from mayfly_cli.preflight.rights import Rights, of_templates
+from mayfly_cli.preflight.rights import SECRETS_KEY, Rights, of_templates
 from mayfly_cli.preflight.snapshot import Snapshot, Stack
 
 _DEAD = frozenset(
@@ -24,13 +24,18 @@ A new account may have a quota of 10 or less (Lambda developer guide, "Lambda qu
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
     """Findings about the caller, rights, the stack, other names, and the sandbox role's name."""
     yield _account(seen)
-    yield _rights(seen, of_templates())
+    yield _rights(seen, rights(answers))
     yield _concurrency(seen)
     yield _stack(answers, seen)
     if not deployed(seen):
         yield _names(answers, seen)
     if answers.queue:
         yield _role_name(answers)
+
+
+def rights(answers: Answers) -> Rights:
+    """The actions that a deployment with these answers needs."""
+    return of_templates([SECRETS_KEY] if answers.makes_key else ())
 
 
 def of_deployed(seen: Snapshot) -> Iterator[Finding]:
@@ -53,15 +58,15 @@ def deployed(seen: Snapshot) -> bool:
     return isinstance(seen.stack, Stack) and seen.stack.status not in _DEAD
 
 
-def _rights(seen: Snapshot, rights: Rights) -> Finding:
+def _rights(seen: Snapshot, needed: Rights) -> Finding:
     if isinstance(seen.denied, Unknown):
         return unknown("rights", f"cannot tell whether the caller may deploy: {seen.denied.reason}")
     if not seen.denied:
-        count = len(rights.create | rights.later)
+        count = len(needed.create | needed.later)
         detail = f"the caller's own policies allow all {count} actions (SCPs are not checked)"
         return ok("rights", detail)
-    now = [each for each in seen.denied if each in rights.create]
-    later = [each for each in seen.denied if each not in rights.create]
+    now = [each for each in seen.denied if each in needed.create]
+    later = [each for each in seen.denied if each not in needed.create]
     parts = [f"the caller may not {', '.join(now)}"] if now else []
     if later:
         parts.append(

@@ -215,8 +215,9 @@ OF_OPTIONS: Mapping[str, Handlers] = {
         update=("kms:UntagResource UpdateKeyDescription",),
     ),
 }
-"""Types that an option of stacks/queue.yaml makes, and no first deployment. A key stays when its
-stack goes."""
+"""Types that only an option of stacks/queue.yaml makes. A key stays when its stack goes."""
+SECRETS_KEY = "AWS::KMS::Key"
+"""The type that `SecretsKey=own` makes."""
 
 
 _SAM = (
@@ -247,11 +248,15 @@ class Rights:
     """For an upgrade, the rollback of a failed deployment, and `uninstall`; none of `create`."""
 
 
-def needed(properties: Mapping[str, Collection[str]]) -> Rights:
-    """The actions for resources that set these properties, by type; a type may be missing."""
+def needed(properties: Mapping[str, Collection[str]], options: Collection[str] = ()) -> Rights:
+    """The actions for resources that set these properties, by type; a type may be missing.
+
+    `options`: the types of OF_OPTIONS that the deployment makes as well.
+    """
     create = {each for text in _SAM for each in _actions(text)}
     later: set[str] = set()
-    for kind, handlers in HANDLERS.items():
+    made = {**HANDLERS, **{kind: OF_OPTIONS[kind] for kind in options}}
+    for kind, handlers in made.items():
         create.update(each for text in handlers.create for each in _actions(text))
         later.update(e for text in (*handlers.update, *handlers.delete) for e in _actions(text))
         for name, texts in handlers.by_property.items():
@@ -260,15 +265,18 @@ def needed(properties: Mapping[str, Collection[str]]) -> Rights:
     return Rights(frozenset(create), frozenset(later - create))
 
 
-def of_templates() -> Rights:
-    """The actions for template.yaml and stacks/queue.yaml as they stand in the checkout."""
+def of_templates(options: Collection[str] = ()) -> Rights:
+    """The actions for template.yaml and stacks/queue.yaml as they stand in the checkout.
+
+    `options`: as of `needed`.
+    """
     found: dict[str, set[str]] = {}
     for template in (read(ROOT / "template.yaml"), read(ROOT / "stacks" / "queue.yaml")):
         for resource in template["Resources"].values():
             kind = _SERVERLESS.get(resource["Type"], resource["Type"])
             found.setdefault(kind, set()).update(_names(resource.get("Properties")))
         found[_FUNCTION].update(_names(template.get("Globals", {}).get("Function")))
-    return needed(found)
+    return needed(found, options)
 
 
 def _actions(text: str) -> Iterator[str]:

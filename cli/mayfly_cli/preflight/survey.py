@@ -30,7 +30,6 @@ from mayfly_cli.preflight import (
     gather_token,
 )
 from mayfly_cli.preflight.answers import Answers, read_answers, read_file
-from mayfly_cli.preflight.rights import of_templates
 from mayfly_cli.preflight.snapshot import Cluster, ClusterQueue, Snapshot, TokenLimits
 
 
@@ -109,7 +108,7 @@ def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
         now=datetime.now(UTC),
         stack=gather_account.stack(account, answers.stack),
         taken=gather_account.taken(account, answers),
-        denied=gather_account.denied(account, of_templates()),
+        denied=gather_account.denied(account, checks_account.rights(answers)),
         volume_keys=gather_keys.volume_keys(account, checks_keys.keys(answers, image)),
         policies=gather_policies.policies(account, checks_roles.named(answers)),
         tries=tries,
