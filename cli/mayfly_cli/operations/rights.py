@@ -48,6 +48,8 @@ installed with the tool, so a test holds that this table says the same."""
 WRITES = ("ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:PutParameter")
 _OF_OTHERS = re.compile(r":parameter/(?!mayfly/|mayfly-infra/)")
 """Parameters that are not the control plane's, as secrets of jobs."""
+_PUBLISHED = re.compile(r":parameter/mayfly-infra/[^/]+/queues/")
+"""What a queue's stack publishes, which of people only secrets owners read: the secrets' key."""
 _RESOURCE = re.compile(r"on resource: (\S+)")
 _DENIED_BY = re.compile(r"with an explicit deny in an? ([a-z -]+[a-z])")
 _KINDS: Mapping[str, str] = {"log-group": "log group", "instance": "instance"}
@@ -76,7 +78,7 @@ def how_to_get(action: str, message: str, stack: str) -> str:
     denied = _DENIED_BY.search(message)
     if denied is not None:
         what += f", which your {denied[1]} denies"
-    if action.startswith("kms:") or _OF_OTHERS.search(resource):
+    if _of_secrets(action, resource):
         return f"{what}: for a queue's secrets, {SECRETS} allows it (output of the queue's stack)"
     giving = policies_for(action, resource, stack)
     if not giving:
@@ -84,6 +86,12 @@ def how_to_get(action: str, message: str, stack: str) -> str:
             f"{what}: none of the stack's policies for people allows it{_instead(action, resource)}"
         )
     return f"{what}: {either(giving)} allows it (output of the stack {stack})"
+
+
+def _of_secrets(action: str, resource: str) -> bool:
+    """Whether the right is one of secrets owners alone."""
+    reads = action not in WRITES and _PUBLISHED.search(resource) is not None
+    return action.startswith("kms:") or reads or _OF_OTHERS.search(resource) is not None
 
 
 def _instead(action: str, resource: str) -> str:

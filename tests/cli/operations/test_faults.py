@@ -209,6 +209,7 @@ def test_an_explicit_deny_is_told() -> None:
 
 STACKS = "arn:aws:cloudformation:r:1:stack"
 PARAMETERS = "arn:aws:ssm:r:1:parameter/mayfly/ci"
+PUBLISHED = "arn:aws:ssm:r:1:parameter/mayfly-infra/ci/queues/deploy"
 NOBODY = "none of the stack's policies for people allows it"
 
 
@@ -230,6 +231,8 @@ NOBODY = "none of the stack's policies for people allows it"
         ),
         ("ssm:PutParameter", f"{PARAMETERS}/queues/deploy/nonsense", NOBODY),
         ("s3:GetObject", "arn:aws:s3:::a/b", NOBODY),
+        ("ssm:GetParameters", PUBLISHED, "for a queue's secrets, SecretsOwnersPolicy allows it"),
+        ("ssm:PutParameter", PUBLISHED, NOBODY),
     ],
 )
 def test_a_refusal_names_the_policy_that_gives_the_right_on_this_resource(
@@ -250,6 +253,14 @@ def test_the_table_of_rights_says_what_the_policies_say() -> None:
     writes = {action: given.pop(action) for action in WRITES}
     assert {action: list(policies) for action, policies in GRANTS.items()} == given
     assert set(map(tuple, writes.values())) == {("OperatorsPolicy", "SecurityOwnersPolicy")}
+
+
+def test_none_of_the_stacks_policies_for_people_reads_what_queues_publish() -> None:
+    resources = read(TEMPLATE)["Resources"]
+    for policy in ("ViewersPolicy", "OperatorsPolicy", "SecurityOwnersPolicy"):
+        document = resources[policy]["Properties"]["PolicyDocument"]
+        allows = [each for each in document["Statement"] if each["Effect"] == "Allow"]
+        assert "mayfly-infra" not in repr(allows)
 
 
 def test_credentials_that_expire_in_the_middle_are_one_line(busy: StackInMoto) -> None:
