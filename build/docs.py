@@ -16,7 +16,7 @@ from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.metrics import NAMESPACE, Metric, Service
 from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
 from mayfly.records.why import Code
-from mayfly_cli.preflight.rights import of_templates
+from mayfly_cli.preflight.rights import SECRETS_KEY, of_templates
 from mayfly_cli.templates.reading import read
 from mayfly_protocol.agent_settings import KNOWN, REFUSED
 
@@ -158,12 +158,17 @@ def reasons() -> str:
 
 def deployer_rights() -> str:
     """Table of the actions that a deployer needs, by service."""
-    rights = of_templates()
+    always, rights = of_templates(), of_templates([SECRETS_KEY])
     services = sorted({each.partition(":")[0] for each in rights.create | rights.later})
+    others = {each.partition(":")[0] for each in always.create}
     return table(
         ("service", "the first deployment", "besides, for upgrades, rollbacks and `uninstall`"),
         (
-            (f"`{service}`", _of(service, rights.create), _of(service, rights.later))
+            (
+                f"`{service}`" + ("" if service in others else ", for `SecretsKey=own`"),
+                _of(service, rights.create),
+                _of(service, rights.later),
+            )
             for service in services
         ),
     )

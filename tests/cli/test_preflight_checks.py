@@ -12,7 +12,6 @@ import pytest
 from mayfly_cli.agent_releases import Release
 from mayfly_cli.findings import COLUMNS, Finding, Unknown, Verdict, table, tally
 from mayfly_cli.preflight.answers import Answers, read_answers
-from mayfly_cli.preflight.checks_account import rights
 from mayfly_cli.preflight.checks_instances import SPOT_ROLE
 from mayfly_cli.preflight.quotas import ON_DEMAND, SPOT, markets, quota_of
 from mayfly_cli.preflight.snapshot import (
@@ -47,6 +46,7 @@ GOOD = Snapshot(
     caller="arn:aws:iam::123456789012:user/me",
     account="123456789012",
     region="eu-1",
+    principal="arn:aws:iam::123456789012:user/me",
     token=Token("SecureString", ""),
     cluster=Cluster("acme", "c-1", "Main"),
     queue=ClusterQueue(hosted=False),
@@ -280,40 +280,6 @@ def test_a_subject_that_could_not_be_read_is_unknown_and_never_ok(
     finding = found(subject, seen)
     assert finding.verdict is Verdict.UNKNOWN
     assert finding.detail
-
-
-OWN_KEY = ("SecretsPath=/vendors/ci", "SecretsKey=own")
-
-
-@pytest.mark.parametrize(
-    ("words", "more"),
-    [
-        ((), 0),
-        (("SecretsPath=/vendors/ci",), 0),
-        (("SecretsPath=/vendors/ci", "SecretsKey=arn:aws:kms:eu-1:123456789012:key/k"), 0),
-        (OWN_KEY, 10),
-    ],
-)
-def test_the_rights_on_a_key_are_asked_where_the_queues_stack_makes_one(
-    words: tuple[str, ...], more: int
-) -> None:
-    asked = rights(answers(*words))
-    assert len([each for each in asked.create | asked.later if each.startswith("kms:")]) == more
-    told = f"all {len(rights(answers()).create | rights(answers()).later) + more} actions"
-    assert told in found("rights", GOOD, *words).detail
-
-
-def test_a_caller_who_may_make_no_key_is_told() -> None:
-    denied = ("kms:CreateKey", "kms:UpdateKeyDescription")
-    finding = found("rights", replace(GOOD, denied=denied), *OWN_KEY)
-    assert finding.verdict is Verdict.WRONG
-    assert "the caller may not kms:CreateKey; for an upgrade" in finding.detail
-    assert finding.detail.endswith("the caller may not kms:UpdateKeyDescription")
-
-
-def test_without_a_queue_no_key_is_made() -> None:
-    asked = rights(read_answers("mayfly", OWN_KEY))
-    assert not [each for each in asked.create if each.startswith("kms:")]
 
 
 def test_a_late_expiry_is_ok_and_told() -> None:

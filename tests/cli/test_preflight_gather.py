@@ -222,7 +222,9 @@ def test_a_session_is_simulated_as_its_role_and_root_is_not_simulated() -> None:
     with stubbed("iam", session) as (account, stub):
         stub.add_response("get_role", {"Role": role}, {"RoleName": "deployer"})
         stub.add_client_error("simulate_principal_policy", "AccessDenied")
+        stub.add_response("get_role", {"Role": role}, {"RoleName": "deployer"})
         denied = gather_account.denied(account, RIGHTS)
+        assert gather_account.principal(account) == arn
     assert denied == Unknown("the caller may not iam:SimulatePrincipalPolicy")
     with stubbed("iam", "arn:aws:iam::123456789012:root") as (account, _):
         assert gather_account.denied(account, RIGHTS) == ()

@@ -132,15 +132,13 @@ def _names(account: Account, answers: Answers) -> Iterator[tuple[str, str, Any]]
 
 def denied(account: Account, rights: Rights) -> tuple[str, ...] | Unknown:
     """Actions of `rights` that IAM's policy simulator denies the caller; () for root."""
-    principal = _principal(account)
-    if isinstance(principal, Unknown):
-        return principal
-    if principal.endswith(":root"):
+    who = principal(account)
+    if isinstance(who, Unknown):
+        return who
+    if who.endswith(":root"):
         return ()
     names = sorted(rights.create | rights.later)
-    seen = account.ask(
-        "iam", "simulate_principal_policy", PolicySourceArn=principal, ActionNames=names
-    )
+    seen = account.ask("iam", "simulate_principal_policy", PolicySourceArn=who, ActionNames=names)
     if isinstance(seen, Unknown):
         return seen
     results = seen["EvaluationResults"]
@@ -155,7 +153,7 @@ def concurrency(account: Account) -> int | Unknown:
     return int(seen["AccountLimit"]["UnreservedConcurrentExecutions"])
 
 
-def _principal(account: Account) -> str | Unknown:
+def principal(account: Account) -> str | Unknown:
     """ARN of the caller's user or role: the simulator takes no session, only its role."""
     kind, *rest = account.caller.rpartition(":")[2].split("/")
     if kind != "assumed-role":

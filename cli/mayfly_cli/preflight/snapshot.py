@@ -125,6 +125,8 @@ class Snapshot:
     caller: str
     account: str
     region: str
+    principal: str | Unknown
+    """ARN of the caller's user or role; of a session its role. Read if the answers make a key."""
     token: Token | Unknown | None
     cluster: Cluster | Unknown | None
     """None if Buildkite refuses the token."""

@@ -21,6 +21,7 @@ from mayfly_cli.preflight import (
     checks_keys,
     checks_network,
     checks_roles,
+    checks_secrets,
     checks_token,
     gather_account,
     gather_buildkite,
@@ -31,6 +32,8 @@ from mayfly_cli.preflight import (
 )
 from mayfly_cli.preflight.answers import Answers, read_answers, read_file
 from mayfly_cli.preflight.snapshot import Cluster, ClusterQueue, Snapshot, TokenLimits
+
+_NO_KEY = Unknown("the queue's stack makes no key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def decide(answers: Answers, seen: Snapshot) -> list[Finding]:
         findings += checks_instances.check(answers, seen)
         findings += checks_keys.check(answers, seen)
         findings += checks_roles.check(answers, seen)
+        findings += checks_secrets.check(answers, seen)
     return findings
 
 
@@ -93,6 +97,7 @@ def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
         caller=account.caller,
         account=account.id,
         region=account.region,
+        principal=gather_account.principal(account) if answers.makes_key else _NO_KEY,
         token=token,
         cluster=cluster,
         queue=queue,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mayfly_lab.aws.config import ACCOUNT
 from operators.account_lab import TOKEN, AccountLab, an_account
 
 
@@ -88,6 +89,20 @@ def test_preflight_finds_a_resource_that_its_remedy_created(lab: AccountLab) -> 
     ended = lab.preflight(**{"launch/purchase": "spot"})
     lab.client("iam").delete_service_linked_role(RoleName=role)
     assert " ok " in ended.line(role)
+
+
+@pytest.mark.parametrize(("user", "verdict"), [("administrator", "ok"), ("somebody", "wrong")])
+def test_the_key_of_a_queues_secrets_must_name_who_deploys(
+    lab: AccountLab, user: str, verdict: str
+) -> None:
+    ended = lab.preflight(
+        SecretsPath="/vendors/ci",
+        SecretsKey="own",
+        SecretsKeyAdministrators=f"arn:aws:iam::{ACCOUNT}:user/{user}",
+        SecretsOwners=f"arn:aws:iam::{ACCOUNT}:role/owner",
+    )
+    assert f" {verdict} " in ended.line("secrets key")
+    assert f"arn:aws:iam::{ACCOUNT}:user/administrator" in ended.line("secrets key")
 
 
 def test_an_unreachable_agent_archive_is_unknown_to_preflight(lab: AccountLab) -> None:
