@@ -50,7 +50,8 @@ _OF_OTHERS = re.compile(r":parameter/(?!mayfly/|mayfly-infra/)")
 """Parameters that are not the control plane's, as secrets of jobs."""
 _PUBLISHED = re.compile(r":parameter/mayfly-infra/[^/]+/queues/")
 """What a queue's stack publishes, which of people only secrets owners read: the secrets' key."""
-_RESOURCE = re.compile(r"on resource: (\S+)")
+_RESOURCE = re.compile(r"on resource: \"?([^\s\"]+)")
+"""S3 puts the ARN between quotation marks, as its users report; the other services do not."""
 _DENIED_BY = re.compile(r"with an explicit deny in an? ([a-z -]+[a-z])")
 _KINDS: Mapping[str, str] = {"log-group": "log group", "instance": "instance"}
 

@@ -231,6 +231,7 @@ NOBODY = "none of the stack's policies for people allows it"
         ),
         ("ssm:PutParameter", f"{PARAMETERS}/queues/deploy/nonsense", NOBODY),
         ("s3:GetObject", "arn:aws:s3:::a/b", NOBODY),
+        ("s3:ListBucket", '"arn:aws:s3:::bucket"', f"s3:ListBucket on bucket: {NOBODY}"),
         ("ssm:GetParameters", PUBLISHED, "for a queue's secrets, SecretsOwnersPolicy allows it"),
         ("ssm:PutParameter", PUBLISHED, NOBODY),
     ],

@@ -123,7 +123,7 @@ def words(principal: Principal, decided: Decided) -> str:
     """AWS's message for a denied request.
 
     Source: IAM user guide, "Troubleshoot access denied error messages"; EC2 puts its own sentence
-    before it.
+    before it, and S3 the ARN between quotation marks, as its users report.
     """
     article = "an" if decided.by[0] in "aeiou" else "a"
     because = (
@@ -131,7 +131,8 @@ def words(principal: Principal, decided: Decided) -> str:
         if decided.explicit
         else f"because no {decided.by} allows the {decided.action} action"
     )
-    where = "" if decided.resource == OF_ALL else f" on resource: {decided.resource}"
+    resource = f'"{decided.resource}"' if decided.action.startswith("s3:") else decided.resource
+    where = "" if decided.resource == OF_ALL else f" on resource: {resource}"
     own = "You are not authorized to perform this operation. "
     return (
         f"{own if decided.action.startswith('ec2:') else ''}User: {principal.arn} is not"
