@@ -127,6 +127,15 @@ def add_private(root: Path) -> None:
     source.git("clone", "--quiet", "--bare", ".", str(root / "private.git"))
 
 
+def add_owned(root: Path, name: str) -> None:
+    """Make the repository `<name>.git`, such as `acme/app.git`, in which the file NAME names it."""
+    folder = root / name
+    folder.parent.mkdir(exist_ok=True)
+    source = Source(folder)
+    source.commit("Begin", {"NAME": f"the repository {name}\n"})
+    source.git("clone", "--quiet", "--bare", ".", f"{folder}.git")
+
+
 def change_private(root: Path) -> str:
     """Commit to the branch main of `private.git`. Returns the commit's id."""
     source = Source(root / "private-later")

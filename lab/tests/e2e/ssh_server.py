@@ -17,7 +17,7 @@ from pathlib import Path
 
 import asyncssh
 
-_UPLOAD = re.compile(r"git-upload-pack '/?(?P<name>[a-z-]+\.git)'")
+_UPLOAD = re.compile(r"git-upload-pack '/?(?P<name>(?:[a-z-]+/)?[a-z-]+\.git)'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class SshServer:
         self._repositories = repositories
         self._host_key = asyncssh.generate_private_key("ssh-ed25519")
         self._key = asyncssh.generate_private_key("ssh-ed25519", comment="deploy key of a queue")
-        self._deploy_keys: dict[str, asyncssh.SSHKey] = {}
+        self._deploy_keys: dict[str, list[str]] = {}
         self.used: list[tuple[str, str]] = []
         """Key and repository of each fetch, refused ones included; the key of all is empty."""
         self._loop = asyncio.new_event_loop()
@@ -58,11 +58,15 @@ class SshServer:
         """A new private key that opens these repositories alone, with their names as comment."""
         names = " ".join(repositories)
         key = asyncssh.generate_private_key("ssh-ed25519", comment=names)
-        self._deploy_keys[names] = key
+        self._deploy_keys[names] = [key.export_public_key("openssh").decode()]
         return key.export_private_key("openssh").decode()
 
+    def allow(self, repository: str, publics: list[str]) -> None:
+        """Let these public keys open a repository, and no others that were allowed for it."""
+        self._deploy_keys[repository] = publics
+
     def url(self, name: str) -> str:
-        """The clone URL of a repository."""
+        """The clone URL of a repository, which may have an owner: `acme/app`."""
         return f"ssh://git@127.0.0.1:{self.port}/{name}.git"
 
     def start(self) -> None:
@@ -98,9 +102,8 @@ class SshServer:
 
     async def _serve(self, connection: socket.socket) -> None:
         lines = [self._key.export_public_key("openssh").decode()]
-        for names, key in self._deploy_keys.items():
-            public = key.export_public_key("openssh").decode()
-            lines.append(f'environment="REPOSITORIES={names}" {public}')
+        for names, publics in list(self._deploy_keys.items()):
+            lines += [f'environment="REPOSITORIES={names}" {public}' for public in publics]
         allowed = asyncssh.import_authorized_keys("\n".join(lines))
         with contextlib.suppress(OSError, asyncssh.Error):  # the client has left
             served = await asyncssh.run_server(

@@ -9,32 +9,14 @@ import pytest
 
 from local.aws_lab import refused
 from local.deployed_account import SECRETS, STACK, Account
-from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.contracts import Keys
+from operators.roles import a_role
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 NAME = f"{SECRETS}/github.com_acme_shop.git/env/npm-token"
 FOLDER = NAME.rpartition("/env/")[0]
 VALUE = "the-value-of-the-secret"
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": "sts:AssumeRole",
-            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-        }
-    ],
-}
 DENIED = ("AccessDeniedException", 400)
-
-
-def a_role(account: Account, name: str, policy: str) -> Keys:
-    """A session of a new role with one policy."""
-    iam = account.client("iam")
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
-    iam.attach_role_policy(RoleName=name, PolicyArn=policy)
-    return account.lab.aws.sessions.begin(name, "ann")[0]
 
 
 def ssm(account: Account, keys: Keys) -> Any:
@@ -52,7 +34,7 @@ def secret(account: Account) -> str:
     """The name of a secret that a secrets owner has written."""
     made = account.resources(f"{STACK}-queue-deploy")
     policy = made["SecretsOwnersPolicy"]["PhysicalResourceId"]
-    owner = ssm(account, a_role(account, "secrets-owner", policy))
+    owner = ssm(account, a_role(account.lab.aws, "secrets-owner", policy))
     key = account.deployed.queues["deploy"]["secrets_key"]
     owner.put_parameter(Name=NAME, Value=VALUE, Type="SecureString", KeyId=key)
     assert refused(owner.get_parameter, Name=NAME, WithDecryption=True) == DENIED
@@ -64,7 +46,7 @@ def test_the_queue_publishes_its_folder_and_its_key(account: Account) -> None:
     assert (published["secrets_path"], published["job_role_path"]) == (SECRETS, "/ci/deploy/")
     key = {"KeyId": published["secrets_key"]}
     assert refused(account.client("kms").describe_key, **key)[0] == DENIED[0]
-    kms = account.lab.client("kms", a_role(account, "administrator", ADMINISTRATOR))
+    kms = account.lab.client("kms", a_role(account.lab.aws, "administrator", ADMINISTRATOR))
     about = kms.describe_key(**key)["KeyMetadata"]
     assert about["Description"] == "Secrets of jobs of the Mayfly queue deploy."
     assert kms.get_key_rotation_status(KeyId=about["KeyId"])["KeyRotationEnabled"] is True
@@ -95,7 +77,7 @@ def test_nobody_else_reads_it_whatever_is_attached(account: Account, secret: str
     bootstrap = account.deployed.queues["deploy"]["bootstrap_role"].rpartition("/")[2]
     iam.attach_role_policy(RoleName=bootstrap, PolicyArn=ADMINISTRATOR)
     host = a_host(account, "bootstrap")
-    deploy = ssm(account, a_role(account, "deploy-that-may-edit-iam", ADMINISTRATOR))
+    deploy = ssm(account, a_role(account.lab.aws, "deploy-that-may-edit-iam", ADMINISTRATOR))
     for stranger in (host, deploy):
         read = {"Path": FOLDER, "Recursive": True, "WithDecryption": True}
         assert refused(stranger.get_parameters_by_path, **read) == DENIED

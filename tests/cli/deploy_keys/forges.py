@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 TOKEN = "token-of-an-administrator"
 READER = "token-that-may-only-read"
@@ -42,13 +42,15 @@ class Call:
 
 
 class Forge:
-    """One repository, `acme/app`, with its deploy keys; subclasses speak one provider's API."""
+    """One repository with its deploy keys; subclasses speak one provider's API."""
 
     provider: ClassVar[str]
     url: ClassVar[str] = "git@git.example.org:acme/app.git"
     id_in_path: ClassVar[str] = "id"
 
-    def __init__(self) -> None:
+    def __init__(self, repository: str = "acme/app") -> None:
+        self.repository = repository
+        """Owner and name."""
         self.keys: list[dict[str, Any]] = []
         self.calls: list[Call] = []
         self.exists = True
@@ -156,7 +158,7 @@ class GitHub(Forge):
     provider = "github"
 
     def path(self) -> str:
-        return "/repos/acme/app/keys"
+        return f"/repos/{self.repository}/keys"
 
     def scope(self, headers: Mapping[str, str]) -> str | None:
         versioned = headers.get("X-GitHub-Api-Version") == "2022-11-28"
@@ -200,7 +202,7 @@ class GitLab(Forge):
     provider = "gitlab"
 
     def path(self) -> str:
-        return "/projects/acme%2Fapp/deploy_keys"
+        return f"/projects/{quote(self.repository, safe='')}/deploy_keys"
 
     def scope(self, headers: Mapping[str, str]) -> str | None:
         return {TOKEN: "admin", READER: "read"}.get(headers.get("PRIVATE-TOKEN", ""))
@@ -245,7 +247,7 @@ class Bitbucket(Forge):
     readers_list = False  # even the list needs admin:repository:bitbucket
 
     def path(self) -> str:
-        return "/repositories/acme/app/deploy-keys"
+        return f"/repositories/{self.repository}/deploy-keys"
 
     def made(self, body: Any, number: int) -> dict[str, Any] | None:
         if set(body) != {"label", "key"}:
@@ -269,7 +271,7 @@ class Bitbucket(Forge):
         return Reply(401, self._error("Token is invalid, expired, or not supported."))
 
     def unknown_repository(self) -> Reply:
-        return Reply(404, self._error("Repository acme/app not found"))
+        return Reply(404, self._error(f"Repository {self.repository} not found"))
 
     def no_right(self) -> Reply:
         return Reply(
@@ -291,7 +293,8 @@ class BitbucketServer(Forge):
     url = "ssh://git@git.example.org:7999/acme/app.git"
 
     def path(self) -> str:
-        return "/rest/keys/latest/projects/acme/repos/app/ssh"
+        owner, name = self.repository.split("/")
+        return f"/rest/keys/latest/projects/{owner}/repos/{name}/ssh"
 
     def made(self, body: Any, number: int) -> dict[str, Any] | None:
         if set(body) != {"key", "permission"} or set(body["key"]) != {"text", "label"}:
@@ -321,7 +324,7 @@ class BitbucketServer(Forge):
         return Reply(401, self._errors("Authentication failed. Please check your credentials."))
 
     def unknown_repository(self) -> Reply:
-        return Reply(404, self._errors("Repository acme/app does not exist."))
+        return Reply(404, self._errors(f"Repository {self.repository} does not exist."))
 
     def no_right(self) -> Reply:
         return Reply(401, self._errors("You are not permitted to access this resource"))
