@@ -20,6 +20,7 @@ PEOPLE: Mapping[str, str] = {
 """By principal: the people, as a heading of the table names them."""
 Asked = tuple[str, str]
 """An action, and the name of a thing or the ARN of another resource."""
+_PUBLIC = parameter_arn(f"{deployed.secrets_path()}/{deployed.FOLDER}/ssh/key.pub")
 _OF_QUEUE = parameter_arn(f"/mayfly/{deployed.STACK}/queues/linux")
 
 
@@ -82,6 +83,11 @@ ROWS = (
         "say where secrets lie, and which roles jobs get",
         f"ssm:PutParameter on {_OF_QUEUE}/secrets/path, ssm:PutParameter on {_OF_QUEUE}/role/live",
         "security-owner",
+    ),
+    _row(
+        "read which key encrypts secrets, and their public halves",
+        f"ssm:GetParameters on parameter/published, ssm:GetParameters on {_PUBLIC}",
+        *("secrets-owner", "repository-owner"),
     ),
     _row(
         "see names and dates of secrets",
