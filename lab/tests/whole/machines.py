@@ -147,11 +147,14 @@ class WholeStage(Stage):
     consoles: Path = field(default_factory=Path)
     _number: int = 0
 
-    def start(self, pipeline: str) -> Running:
-        """Start a build of a pipeline in YAML; `$` is the shell's, not Buildkite's."""
+    def start(self, pipeline: str, slug: str = "", repository: str = "") -> Running:
+        """Start a build of a pipeline in YAML; `$` is the shell's, not Buildkite's.
+
+        `slug` is the new pipeline's, `repository` the URL of another repository than the stage's.
+        """
         self._number += 1
-        slug = f"scenario-{self._number}"
-        url = self.lab.buildkite.repository_url(REPOSITORY)
+        slug = slug or f"scenario-{self._number}"
+        url = repository or self.lab.buildkite.repository_url(REPOSITORY)
         before = frozenset(self.lab.records.instances())
         self.lab.buildkite.add_pipeline(slug, pipeline.replace("$", "$$"), url)
         build = self.lab.buildkite.create_build(slug, BuildRequest())
@@ -253,6 +256,9 @@ def a_whole_stage(
     queues: Sequence[str] = ("default",),
     scripts: Mapping[str, str] | None = None,
     parameters: Mapping[str, Mapping[str, str]] | None = None,
+    stacks: Mapping[str, Mapping[str, str]] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    roles: Mapping[str, Sequence[str]] | None = None,
     faults: Sequence[str] = (),
     latency: Latency | None = None,
     delays: Delays = QUICK,
@@ -263,11 +269,12 @@ def a_whole_stage(
 ) -> Iterator[WholeStage]:
     """A lab whose machines are whole; skips the test where this host cannot have them.
 
-    `scripts` are bootstrap scripts by queue, `parameters` operators' parameters by queue, `faults`
-    switches as of `--fault`, counted from the deployment. `layers` are folders over the tree of a
-    container's image, the uppermost first. `memory` (MB) is of VMs; `words` are of
-    the kernel's command line, or options of systemd-nspawn. `doors` are further servers that
-    machines reach.
+    `scripts` are bootstrap scripts by queue, `parameters` operators' parameters by queue, `stacks`
+    parameters of the queues' stacks, `secrets` parameters by full name, `roles` roles of jobs by
+    queue (see LabChoices), `faults` switches as of `--fault`, counted from the deployment. `layers`
+    are folders over the tree of a container's image, the uppermost first. `memory` (MB) is of VMs;
+    `words` are of the kernel's command line, or options of systemd-nspawn. `doors` are further
+    servers that machines reach.
     """
     try:
         ground = whole_ground(kind, suite)
@@ -284,6 +291,9 @@ def a_whole_stage(
             delays=delays,
             parameters=parameters or {},
             scripts=scripts or {},
+            stacks=stacks or {},
+            secrets=secrets or {},
+            roles=roles or {},
             faults=[read(fault) for fault in faults],
             latency=latency or Latency(),
             consoles=Path(consoles),

@@ -53,6 +53,9 @@ def test_a_tree_has_the_programs_of_user_data_host_and_scenarios(tree: Path) -> 
     for program in (
         "curl",
         "git",
+        "ssh",
+        "ssh-agent",
+        "ssh-add",
         "nft",
         "python3",
         "setpriv",

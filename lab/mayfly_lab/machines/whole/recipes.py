@@ -29,6 +29,7 @@ _SYSTEM = (
     "isc-dhcp-client",
     "nftables",
     "git",
+    "openssh-client",
     "curl",
     "ca-certificates",
     "python3",
