@@ -45,9 +45,10 @@ SHARED = modules(PROTOCOL)
 CONTROL_PLANE_RUNS = MAYFLY | SHARED
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Dotted names that a file imports at run time; imports under TYPE_CHECKING are omitted."""
-    names = set()
+    names = set[str]()
     for node in _at_run_time(tree(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
@@ -55,7 +56,7 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0 or path.parent == ON_INSTANCE, f"{path}: a relative import"
             module = _absolute(path, node)
             names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 def _absolute(path: Path, node: ast.ImportFrom) -> str:

@@ -1,4 +1,4 @@
-"""All templates pass cfn-lint, as written and as translated by SAM."""
+"""All templates pass cfn-lint, as written and as translated by SAM: as `make validate` says too."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.template.conftest import CONTROL, QUEUE
 STACKS = sorted(QUEUE.parent.glob("*.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [CONTROL, *STACKS], ids=lambda path: path.name)
 def test_cfn_lint_finds_nothing_in_the_templates(path: Path) -> None:
     assert lint_file(path) == []
@@ -27,6 +28,7 @@ def test_the_templates_are_those_that_the_documents_name() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_the_translated_template(
     control_template: dict[str, Any], tmp_path: Path
 ) -> None:
