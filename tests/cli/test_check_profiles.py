@@ -186,6 +186,7 @@ def test_a_role_that_somebody_else_made_is_left_alone(account: Account) -> None:
 OPTIONS = Options(2, "x86_64", None, policy=False, yes=True, region="eu-central-1")
 
 
+@pytest.mark.slow
 def test_instance_and_roles_of_an_account_are_gone_after_a_silent_console(
     account: Account, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

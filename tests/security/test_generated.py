@@ -13,6 +13,7 @@ from tests.security.remaining import entries
 from tests.security.things import things
 
 
+@pytest.mark.slow
 def test_the_tables_of_permissions_are_current() -> None:
     assert generate_docs.DOCUMENTS.stale(ROOT, write=False) == []
 

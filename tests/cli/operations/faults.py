@@ -132,8 +132,10 @@ class Hanging:
 
 def run(world: StackInMoto, name: str) -> Run:
     """Run a command to its end, that of reads which an error has left under way too."""
+    before = set(threading.enumerate())
     ended = world.run(name, *EVERY[name])
-    for thread in threading.enumerate():
-        if thread.daemon and thread is not threading.current_thread():
+    # Not those of other tests: a server's thread waits for its client as long as both live.
+    for thread in set(threading.enumerate()) - before:
+        if thread.daemon:
             thread.join(10)
     return ended
