@@ -131,7 +131,9 @@ test-unit: .venv/ok ## run the tests that need only Python: decisions, ticks, po
 WORKERS = 2
 RUN_TESTS = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
+# Tests that run hosts and commands wait for them, a third of the time: one more test than cores runs at once.
 .PHONY: test
+test: WORKERS = 3
 test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
 	$(RUN_TESTS) -m "not slow" tests $(PYTEST)
 
