@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.architecture.modules import MAYFLY, ROOT, tracked, tree
 
 LONGEST = 400
@@ -62,7 +60,7 @@ def test_no_name_is_vague() -> None:
     assert not vague
 
 
-@pytest.mark.parametrize("name", sorted(MAYFLY))
-def test_no_name_in_the_control_plane_says_process_or_data(name: str) -> None:
-    vague = {each for each in names(MAYFLY[name]) if words(each) & {"process", "data"}}
-    assert not vague
+def test_no_name_in_the_control_plane_says_process_or_data() -> None:
+    named = {(name, each) for name, path in MAYFLY.items() for each in names(path)}
+    assert len(named) > 1000
+    assert {each for each in named if words(each[1]) & {"process", "data"}} == set()

@@ -140,6 +140,7 @@ THROTTLED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "reply"), THROTTLED)
 def test_a_boot_outlasts_two_minutes_of_throttling(
     boot: Boot, operation: str, reply: Reply

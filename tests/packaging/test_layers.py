@@ -16,6 +16,7 @@ from build.embed import bundle_sha256
 from mayfly_cli.templates.reading import read
 from tests.packaging.conftest import FUNCTIONS, LOCK, ROOT, python_313
 
+pytestmark = pytest.mark.slow
 EM_AARCH64 = 183
 """`e_machine` of an ELF header for AArch64 (System V ABI)."""
 UNZIPPED = 250 * 1024 * 1024

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.unit.function_log import SETTINGS, Invoked, function_log
 from tests.unit.hosts import POWER_OFF
 from tests.unit.world import World, a_warm_world, a_world, launched, running, wanting
 
+NAMED = re.compile(r"\bMetric\.([A-Z_]+)\b")
 BY_NAME = {each.value: each for each in Metric}
 CONTROL_PLANE = Path(metrics.__file__).parent
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event"}
@@ -370,13 +372,11 @@ def test_a_metric_is_described_in_one_sentence(metric: Metric) -> None:
 # -- the code --------------------------------------------------------------------------------------
 
 
-def uses() -> Iterator[tuple[str, str]]:
+@cache
+def uses() -> frozenset[tuple[str, str]]:
     """Name of every member of Metric in the control plane's code, with the path of its module."""
-    for path in CONTROL_PLANE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            match node:
-                case ast.Attribute(value=ast.Name(id="Metric"), attr=name):
-                    yield name, path.relative_to(CONTROL_PLANE).as_posix()
+    paths = [(path, path.relative_to(CONTROL_PLANE)) for path in CONTROL_PLANE.rglob("*.py")]
+    return frozenset((n, str(p)) for path, p in paths for n in NAMED.findall(path.read_text()))
 
 
 def test_every_metric_is_named_where_it_is_counted() -> None:

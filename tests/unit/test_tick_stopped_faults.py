@@ -18,6 +18,8 @@ from tests.unit.hosts import Hosts
 from tests.unit.test_tick_stopped import POOL, S, run, with_a_pool
 from tests.unit.world import World, a_world
 
+pytestmark = pytest.mark.slow
+
 Strike = Callable[[World, str], object]
 """Breaks something about the instance with this id."""
 FOREVER = 999

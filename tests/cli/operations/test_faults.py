@@ -147,6 +147,7 @@ RESOURCES = {
 }
 
 
+@pytest.mark.slow
 def test_a_missing_right_names_action_resource_and_policy(busy: StackInMoto) -> None:
     for name in OPERATORS:
         actions = calls_of(busy, name)
