@@ -265,7 +265,7 @@ def _settings(most: int) -> settings:
 
 
 TestControlPlane = ControlPlane.TestCase
-TestControlPlane.settings = _settings(4)
+TestControlPlane.settings = _settings(10)
 
 
 class _ForLong(ControlPlane):
