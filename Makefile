@@ -13,7 +13,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; break; }; done)
 
 TYPED := layers/mayfly/mayfly layers/protocol/mayfly_protocol layers/instance/mayfly_instance layers/instance/bundle.py \
-	lab/mayfly_lab lab/buildkite_emulator lab/generate_docs.py lab/tests cli/mayfly_cli functions build tests conftest.py
+	lab/mayfly_lab lab/mayfly_fakes lab/buildkite_emulator lab/generate_docs.py lab/tests cli/mayfly_cli functions build tests conftest.py
 STACKS = $(wildcard stacks/*.yaml)
 SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers lab))
 

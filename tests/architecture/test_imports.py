@@ -28,7 +28,7 @@ from tests.architecture.modules import (
 )
 
 OURS = {
-    "mayfly", "mayfly_protocol", "mayfly_instance", "mayfly_lab", "mayfly_cli",
+    "mayfly", "mayfly_protocol", "mayfly_instance", "mayfly_lab", "mayfly_fakes", "mayfly_cli",
     "buildkite_emulator", "functions", "build", "tests",
 }  # fmt: skip
 
@@ -165,6 +165,7 @@ def test_nothing_imports_the_lab() -> None:
     [
         ("cli", {"mayfly", "mayfly_instance", "mayfly_protocol", "mayfly_cli"}),
         ("build", {"build", "mayfly", "mayfly_protocol", "mayfly_cli"}),
+        ("lab/mayfly_fakes", {"mayfly_fakes", "mayfly", "mayfly_protocol"}),
     ],
 )
 def test_tools_import_only_the_parts_below_them(folder: str, below: set[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from mayfly.answers import Job
 from mayfly.errors import Conflict
 from mayfly.ports import Buildkite
-from tests.fakes import FakeBuildkite
+from mayfly_fakes import FakeBuildkite
 
 OWNER = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly/1"
 

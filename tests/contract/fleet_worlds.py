@@ -11,10 +11,10 @@ from mayfly.adapters.dynamodb.history import DynamoHistory
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.ports import Fleet, History
 from mayfly.records.states import InstanceState
+from mayfly_fakes import FakeFleet, FakeHistory, FakeMailbox
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 from tests.contract.sample_records import NOW, an_instance
-from tests.fakes import FakeFleet, FakeHistory, FakeMailbox
 
 ROW = "AROASAND:i-1"
 ASSIGNMENT = {"protocol": 1, "job": "job-1", "policy": {"rules": ["fork=no"], "repository": None}}

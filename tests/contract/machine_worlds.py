@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from mayfly.errors import Transient
 from mayfly.ports import Machines
-from tests.fakes import FakeMachines
+from mayfly_fakes import FakeMachines
 
 TYPES = ("m7i.large", "m7a.large")
 NO_SUBNET = "subnet-00000000000000000"

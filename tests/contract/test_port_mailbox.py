@@ -11,13 +11,13 @@ import pytest
 from mayfly.adapters.dynamodb.attributes import decode, encode
 from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 from mayfly.ports import Mailbox
+from mayfly_fakes import FakeMailbox
 from mayfly_protocol import PROTOCOL
 from mayfly_protocol import report as protocol
 from mayfly_protocol.order import Order, parse
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 from mayfly_protocol.rows import notice_row, start_row
-from tests.fakes import FakeMailbox
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 ROW = "AROASAND:i-1"

@@ -17,7 +17,7 @@ from mayfly.adapters.aws.ssm import SsmParameters
 from mayfly.answers import Parameter, Policy, Role
 from mayfly.errors import Misconfigured, NotFound
 from mayfly.ports import LastWords, Nudges, Parameters, Roles
-from tests.fakes import FakeLastWords, FakeNudges, FakeParameters, FakeRoles
+from mayfly_fakes import FakeLastWords, FakeNudges, FakeParameters, FakeRoles
 
 ClientOf = Callable[[str], Any]
 NOW = datetime.now(UTC).replace(microsecond=123000)

@@ -19,8 +19,8 @@ from mayfly.records.changes import Save
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import HISTORY, Instance, Shape, SlotKey, move_instance
 from mayfly.records.states import InstanceState
+from mayfly_fakes import FakeFleet, FakeMailbox
 from tests.contract.sample_records import a_launch, a_ledger, an_instance
-from tests.fakes import FakeFleet, FakeMailbox
 from tests.unit.builders import NOW
 
 S = InstanceState

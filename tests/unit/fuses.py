@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
-from tests.fakes import Faults
+from mayfly_fakes import Faults
 from tests.unit.world import World
 
 EFFECTS = frozenset(

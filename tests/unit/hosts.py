@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from mayfly.errors import Conflict
 from mayfly.records.model import Instance
+from mayfly_fakes.machines import Machine
 from mayfly_protocol.order import parse
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 from mayfly_protocol.rows import start_row
-from tests.fakes.machines import Machine
 from tests.unit.builders import BOOTSTRAP, BOOTSTRAP_ID, SANDBOX, SANDBOX_ID
 
 if TYPE_CHECKING:

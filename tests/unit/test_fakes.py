@@ -10,7 +10,7 @@ from mayfly.errors import Conflict, Transient
 from mayfly.records.changes import Save
 from mayfly.records.model import saved
 from mayfly.records.states import ClaimState
-from tests.fakes import FakeBuildkite, FakeFleet, FakeMailbox, FakeNudges
+from mayfly_fakes import FakeBuildkite, FakeFleet, FakeMailbox, FakeNudges
 from tests.unit.builders import a_claim, a_job
 
 NEW = a_claim(version=0)

@@ -12,7 +12,7 @@ from mayfly.dispatch.lease import LEASE, RENEW
 from mayfly.errors import Conflict, Transient
 from mayfly.records.changes import Change, Save
 from mayfly.records.model import Heard, Lease
-from tests.fakes import FakeFleet, FakeMailbox
+from mayfly_fakes import FakeFleet, FakeMailbox
 from tests.unit.builders import NOW, a_claim, later
 
 

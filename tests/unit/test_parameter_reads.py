@@ -11,7 +11,7 @@ from mayfly.dispatch.parameter_reads import CALLS, FRESH, MOST_KEPT, ParameterRe
 from mayfly.errors import Misconfigured, Transient
 from mayfly.records.about import fields
 from mayfly.tick.outcome import Outcome
-from tests.fakes import FakeParameters
+from mayfly_fakes import FakeParameters
 from tests.unit.builders import NOW
 
 

@@ -15,7 +15,7 @@ from mayfly.records.prices import Prices
 from mayfly.records.states import InstanceState
 from mayfly.tick.prices import known_prices
 from mayfly.tick.purchase import Known, ended, purchased
-from tests.fakes import FakeFleet, FakeMailbox
+from mayfly_fakes import FakeFleet, FakeMailbox
 from tests.unit.builders import NOW, a_launch, an_instance, ec2_id
 
 ZONES = {"subnet-1": "eu-central-1a"}

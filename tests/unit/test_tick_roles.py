@@ -19,7 +19,7 @@ from mayfly.records.model import QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly.records.why import Code
 from mayfly.tick.outcome import Left, Outcome
-from tests.fakes.services import EC2_ALONE
+from mayfly_fakes.services import EC2_ALONE
 from tests.unit.builders import QUEUE, STACK
 from tests.unit.published import arn
 from tests.unit.world import World, a_warm_world, a_world, running, wanting

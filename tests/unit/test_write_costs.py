@@ -11,7 +11,7 @@ from mayfly.adapters.dynamodb.attributes import Attribute, Item
 from mayfly.adapters.dynamodb.records import to_item
 from mayfly.records.model import Claim, Instance, Launch, Record
 from mayfly.records.states import ClaimState, InstanceState
-from tests.fakes import FakeFleet
+from mayfly_fakes import FakeFleet
 from tests.unit.world import World, a_world
 
 MOST_FOR_A_JOB = 7

@@ -26,9 +26,7 @@ from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.ports import SandboxPorts
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
-from mayfly_protocol.phases import Phase
-from mayfly_protocol.report import Report
-from tests.fakes import (
+from mayfly_fakes import (
     FakeBuildkite,
     FakeFleet,
     FakeHistory,
@@ -41,6 +39,8 @@ from tests.fakes import (
     FakeRoles,
     Faults,
 )
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 from tests.unit.builders import BOOTSTRAP, NOW, QUEUE, STACK, TYPES, a_job, row
 from tests.unit.published import TEMPLATES, arn, queue_stack
 

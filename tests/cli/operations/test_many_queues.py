@@ -9,7 +9,7 @@ from typing import Any
 from mayfly.records.changes import Save
 from mayfly_cli.operations.reading import Records
 from mayfly_cli.status.reading import read_status
-from tests.fakes import FakeFleet, FakeHistory, FakeMailbox
+from mayfly_fakes import FakeFleet, FakeHistory, FakeMailbox
 from tests.unit.builders import NOW, a_claim, a_queue, an_instance, slot
 
 QUEUES = 20

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from mayfly.answers import Parameter, ParameterVersion, Policy, Role
 from mayfly.errors import NotFound
+from mayfly_fakes.faults import Faults
 from mayfly_protocol.moments import EARLIEST
-from tests.fakes.faults import Faults
 
 EC2_ALONE = {
     "Effect": "Allow",

@@ -9,8 +9,8 @@ from mayfly.adapters.dynamodb.records import CHANGES_PARTITION, closed_keys, clo
 from mayfly.records.audit import ParameterChange, SpecChange
 from mayfly.records.model import AnyRecord, Claim, Instance, Launch
 from mayfly.records.pages import Page
-from tests.fakes.faults import Faults
-from tests.fakes.fleet import FakeFleet
+from mayfly_fakes.faults import Faults
+from mayfly_fakes.fleet import FakeFleet
 
 
 class FakeHistory(Faults):

@@ -4,13 +4,19 @@ Each fake runs the contract suite of its real adapter. Methods that a port does 
 test that plays the world: users, agents, hosts, AWS.
 """
 
-from tests.fakes.buildkite import FakeBuildkite
-from tests.fakes.faults import Faults
-from tests.fakes.fleet import FakeFleet
-from tests.fakes.history import FakeHistory
-from tests.fakes.machines import FakeMachines
-from tests.fakes.mailbox import FakeMailbox
-from tests.fakes.services import FakeLastWords, FakeNudges, FakeParameters, FakePriceList, FakeRoles
+from mayfly_fakes.buildkite import FakeBuildkite
+from mayfly_fakes.faults import Faults
+from mayfly_fakes.fleet import FakeFleet
+from mayfly_fakes.history import FakeHistory
+from mayfly_fakes.machines import FakeMachines
+from mayfly_fakes.mailbox import FakeMailbox
+from mayfly_fakes.services import (
+    FakeLastWords,
+    FakeNudges,
+    FakeParameters,
+    FakePriceList,
+    FakeRoles,
+)
 
 __all__ = [
     "FakeBuildkite",

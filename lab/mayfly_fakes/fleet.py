@@ -40,8 +40,8 @@ from mayfly.records.model import (
 from mayfly.records.prices import Prices
 from mayfly.records.standing import Standing
 from mayfly.records.states import OPEN_LAUNCHES, ClaimState, InstanceState, Ranked
-from tests.fakes.faults import Faults
-from tests.fakes.mailbox import FakeMailbox
+from mayfly_fakes.faults import Faults
+from mayfly_fakes.mailbox import FakeMailbox
 
 _Index: TypeAlias = dict[tuple[str, str], dict[str, Record]]
 """Open records by partition and by the part of the sort key before the name."""

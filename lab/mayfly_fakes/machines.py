@@ -18,7 +18,7 @@ from mayfly.errors import (
     NoCapacity,
     NotFound,
 )
-from tests.fakes.faults import Faults
+from mayfly_fakes.faults import Faults
 
 _GONE = {"shutting-down", "terminated"}
 

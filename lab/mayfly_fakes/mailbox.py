@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from mayfly_fakes.faults import Faults
 from mayfly_protocol.order import Order, to_row
 from mayfly_protocol.report import Report
 from mayfly_protocol.rows import notice_row, start_row
-from tests.fakes.faults import Faults
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from mayfly.answers import Job, Listing
 from mayfly.errors import Conflict, ForeignStack, NotFound
-from tests.fakes.faults import Faults
+from mayfly_fakes.faults import Faults
 
 _FREE = {"scheduled", "reserved"}
 _LONGEST_NOTE = 255
