@@ -12,6 +12,7 @@ from mayfly_cli.command_line import SETTINGS, Group, run_group
 from mayfly_lab.commands.bench import bench
 from mayfly_lab.commands.demo import demo
 from mayfly_lab.commands.run import run
+from mayfly_lab.commands.sim import sim
 from mayfly_lab.commands.up import up
 
 EPILOG = """\
@@ -26,7 +27,7 @@ def mayfly_lab() -> None:
     """Mayfly on one machine: Buildkite, AWS and machines."""
 
 
-for command in (demo, run, up, bench):
+for command in (demo, run, up, bench, sim):
     mayfly_lab.add_command(command)
 
 

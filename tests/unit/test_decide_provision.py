@@ -11,9 +11,9 @@ import pytest
 
 from mayfly.config.queue import Script
 from mayfly.provision.actions import AdoptLaunch, RecordLaunch, SendLaunch
-from mayfly.provision.gather import STOPPED, SUPPLY
 from mayfly.provision.settlement import overdue
 from mayfly.provision.shares import LAUNCH_AT_ONCE
+from mayfly.provision.unlisted import STOPPED, SUPPLY
 from mayfly.records.ledger import Ledger, launch_id
 from mayfly.records.model import Claim, Instance, Pinned
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState

@@ -11,7 +11,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.schedule_text import parse_schedule
 from mayfly.provision.actions import RecordLaunch
 from mayfly.provision.decide import decide, next_change
-from mayfly.provision.gather import SUPPLY
+from mayfly.provision.unlisted import SUPPLY
 from mayfly.records.model import Instance, saved
 from mayfly.records.states import InstanceState
 from tests.unit.builders import NOW, a_config, an_instance

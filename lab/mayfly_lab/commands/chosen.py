@@ -8,6 +8,7 @@ from pathlib import Path
 from mayfly_lab.faults import FaultRequest
 from mayfly_lab.latency import Latency
 from mayfly_lab.machines.whole.kinds import Kind
+from mayfly_lab.sim.traces import Arrival
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +82,36 @@ class BenchChoices:
     latency: Latency
     json: Path | None
     """File for the figures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimChoices:
+    """Options of `mayfly-lab sim`."""
+
+    seeds: int
+    first: int
+    """The first seed; the others follow."""
+    faults: tuple[tuple[str, float], ...]
+    """Names and rates as given."""
+    only: bool
+    """Whether no other faults happen."""
+    trace: tuple[Path, tuple[Arrival, ...]] | None
+    """The file of a trace, and the jobs in it."""
+    keep: Path | None
+    """File with the only events that may happen."""
+    json: Path | None
+    """File for the figures."""
+
+    @property
+    def arrivals(self) -> tuple[Arrival, ...]:
+        """The trace's jobs; empty without one."""
+        return () if self.trace is None else self.trace[1]
+
+    def replay(self, seed: int) -> str:
+        """The command that runs one seed as this command does."""
+        parts = ["mayfly-lab sim", f"--from {seed}", "--seeds 1"]
+        parts += [f"--fault {name}={rate:g}" for name, rate in self.faults]
+        parts += ["--only"] if self.only else []
+        parts += [f"--trace {self.trace[0]}"] if self.trace is not None else []
+        parts += [f"--keep {self.keep}"] if self.keep is not None else []
+        return " ".join(parts)

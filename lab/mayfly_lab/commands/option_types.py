@@ -13,6 +13,9 @@ from mayfly_lab.faults import FaultSyntaxError, parse_seconds
 from mayfly_lab.latency import Latency, LatencySyntaxError
 from mayfly_lab.machines.whole.kinds import Kind
 from mayfly_lab.machines.whole.recipes import SUITES
+from mayfly_lab.sim.faults import rates
+from mayfly_lab.sim.traces import Arrival
+from mayfly_lab.sim.traces import read as read_trace
 
 _PARAMETER = re.compile(r"([A-Za-z0-9_-]{1,100})/([^=\s]+)=(.+)", re.DOTALL)
 
@@ -114,6 +117,45 @@ class Secret(click.ParamType[tuple[str, str]]):
         if not is_unicode(text) or not 1 <= len(text) <= _LONGEST_SECRET:
             self.fail(f"{name}: not a text of 1 to {_LONGEST_SECRET} characters", param, ctx)
         return name, text
+
+
+class FaultRate(click.ParamType[tuple[str, float]]):
+    """A fault of the simulator and its rate, NAME=RATE."""
+
+    name = "rate"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Name and rate."""
+        name, _, text = value.partition("=")
+        try:
+            found = name, float(text)
+        except ValueError:
+            self.fail(f"{value!r} is not NAME=RATE (try lost-answer=0.05)", param, ctx)
+        try:
+            rates([found])
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return found
+
+
+class TraceFile(click.ParamType[tuple[Path, tuple[Arrival, ...]]]):
+    """A file with the arrivals of real jobs."""
+
+    name = "trace"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Path, tuple[Arrival, ...]]:
+        """The file and its jobs."""
+        file = Path(value)
+        try:
+            return file, read_trace(file)
+        except OSError as error:
+            self.fail(f"cannot read {value}: {error.strerror}", param, ctx)
+        except ValueError as error:
+            self.fail(f"{value} is no trace: {error}", param, ctx)
 
 
 class WholeMachines(click.ParamType[tuple[Kind, str]]):

@@ -26,11 +26,11 @@ from mayfly.tick.outcome import Outcome
 
 log = logging.getLogger("mayfly")
 
-_RESERVE = timedelta(seconds=8)
+RESERVE = timedelta(seconds=8)
 """Time kept free at the end of an invocation, so Lambda cuts off no tick."""
-_NUDGED_STAY = timedelta(seconds=10)
+NUDGED_STAY = timedelta(seconds=10)
 """Longest time that a nudged `sandbox` stays for a profile swap under way."""
-_MESSAGES_STAY = timedelta(seconds=20)
+MESSAGES_STAY = timedelta(seconds=20)
 """Longest time of `reap` for one batch: spot warnings, which give two minutes, wait behind it."""
 
 
@@ -69,7 +69,7 @@ def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tick while instances are being set up; after a nudge, only while a change is imminent."""
     ports = wiring.sandbox()
     nudged = isinstance(parse(event), Nudged)
-    edge = _edge(context, at_most=_NUDGED_STAY if nudged else None)
+    edge = _edge(context, at_most=NUDGED_STAY if nudged else None)
     return _report(sandbox_while_open(ports, edge, nudged=nudged))
 
 
@@ -79,7 +79,7 @@ def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     ports, edge = wiring.reap(), _edge(context)
     match parse(event):
         case Nudged():
-            edge = _edge(context, at_most=_MESSAGES_STAY)
+            edge = _edge(context, at_most=MESSAGES_STAY)
             return _report(reap_messages(ports, read_messages(event), edge))
         case SpotWarning() | StateChanged() as seen:
             return _report(reaping.on_events(ports, [seen], edge))
@@ -93,7 +93,7 @@ def utc_now() -> datetime:
 
 
 def _edge(context: Context, at_most: timedelta | None = None) -> Edge:
-    left = timedelta(milliseconds=context.get_remaining_time_in_millis()) - _RESERVE
+    left = timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE
     stay = left if at_most is None else min(left, at_most)
     return Edge(utc_now, time.sleep, utc_now() + stay)
 

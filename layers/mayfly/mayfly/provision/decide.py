@@ -18,7 +18,7 @@ from mayfly.provision.request import fleet_request, one_subnet_per_zone
 from mayfly.provision.retire import next_retirement, retire
 from mayfly.provision.retire_stopped import retire_stopped
 from mayfly.provision.settlement import overdue
-from mayfly.provision.shares import LIMITED, recent_launches, shares
+from mayfly.provision.shares import LIMITED, kept_launches, recent_launches, shares
 from mayfly.provision.switch import switch
 from mayfly.provision.view import ProvisionView
 from mayfly.records.brakes import counted, rounds_since
@@ -181,7 +181,7 @@ def _new_launch(
         ledger,
         next_launch=ledger.next_launch + 1,
         live=ledger.live + count,
-        recent=(*recent_launches(ledger, now), (now, count)),
+        recent=(*kept_launches(ledger, now), (now, count)),
     )
     slots = tuple(_slots(launch, view.infra, config))
     return RecordLaunch(launch, slots, taken, f"launch {name}: {count} more of {shape} wanted")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,16 +12,17 @@ from mayfly.ports import Fleet
 from mayfly.provision.missing import wants_turns
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.retire import is_beyond_limit, wants_arrivals
+from mayfly.provision.unlisted import STOPPED, SUPPLY, recent_slots, unlisted_slots
 from mayfly.provision.verdicts import shared_policies, subject, why_not_known
 from mayfly.provision.view import ProvisionView
-from mayfly.records.ledger import Ledger, launch_id
+from mayfly.records.ledger import Ledger
 from mayfly.records.model import Instance, Launch, QueueRecord, SlotKey
-from mayfly.records.states import Agent, Supply, claim_states, instance_states
+from mayfly.records.states import Agent, claim_states
 from mayfly.records.turns import busy_pipelines
 
-SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)
-STOPPED = instance_states(lambda instance: instance.supply is Supply.STOPPED)
 WAITING = claim_states(lambda claim: claim.waits)
+SHOWN_WITHIN = timedelta(minutes=1)
+"""Age of launches whose slots the index may not show yet; before a launch, see `confirmed`."""
 WITH_INSTANCE = claim_states(lambda claim: claim.bound or claim.agent is Agent.RUNS)
 
 
@@ -37,7 +37,8 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
     ]
     ledger = fleet.ledger(queue) or Ledger(queue, epoch=now)
     supply = fleet.instances(queue, SUPPLY)
-    known = (*supply, *_unlisted_slots(ports, ledger, supply, now))
+    recent = recent_slots(ports.stack, ledger, now, SHOWN_WITHIN)
+    known = (*supply, *unlisted_slots(fleet, recent, supply))
     view = ProvisionView(
         stack=ports.stack,
         infra=infra,
@@ -88,24 +89,6 @@ def _requested_slots(fleet: Fleet, launch: Launch) -> tuple[Instance, ...] | Non
     if slots.unreadable:
         return None
     return tuple(slot for slot in slots if slot.state.traits.awaits_launch)
-
-
-def _unlisted_slots(
-    ports: ProvisionPorts, ledger: Ledger, listed: Iterable[Instance], now: datetime
-) -> Iterator[Instance]:
-    """Slots of the last minute's launches that the index does not show yet.
-
-    Without these slots a tick soon after a launch would launch for the same jobs again.
-    """
-    recent = [slots for at, slots in ledger.recent if now - at < timedelta(minutes=1)]
-    keys = set[SlotKey]()
-    for back, slots in enumerate(reversed(recent), start=1):
-        name = launch_id(ports.stack, replace(ledger, next_launch=ledger.next_launch - back))
-        keys.update(SlotKey(name, number) for number in range(slots))
-    missing = keys - {instance.key for instance in listed}
-    for slot in ports.fleet.slots(missing) if missing else ():
-        if slot.state in SUPPLY:
-            yield slot
 
 
 def _why_refused(record: QueueRecord, infra: Infra, ports: ProvisionPorts, now: datetime) -> str:

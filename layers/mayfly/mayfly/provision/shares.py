@@ -10,7 +10,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.provision.missing import jobs_in_turn, missing_instances
 from mayfly.provision.view import ProvisionView
 from mayfly.records.brakes import is_on
-from mayfly.records.ledger import Brake, Ledger
+from mayfly.records.ledger import RECENT, Brake, Ledger
 from mayfly.records.model import Shape
 from mayfly.records.states import Supply
 
@@ -24,6 +24,11 @@ LIMITED = timedelta(minutes=1)
 def recent_launches(ledger: Ledger, now: datetime) -> tuple[tuple[datetime, int], ...]:
     """Launches that `limits/max-launches-per-minute` counts: time and number of slots."""
     return tuple((at, slots) for at, slots in ledger.recent if now - at < LIMITED)
+
+
+def kept_launches(ledger: Ledger, now: datetime) -> tuple[tuple[datetime, int], ...]:
+    """Launches that a ledger goes on to name: time and number of slots."""
+    return tuple((at, slots) for at, slots in ledger.recent if now - at < RECENT)
 
 
 def room(ledger: Ledger, config: QueueConfig, now: datetime) -> int:

@@ -8,11 +8,14 @@ from datetime import datetime
 from functools import partial
 
 from mayfly.answers import Parameter
-from mayfly.config.queue import in_force
+from mayfly.config.queue import QueueConfig, in_force
 from mayfly.errors import FAILURES, Transient
 from mayfly.metrics import Metric
+from mayfly.ports import Fleet
+from mayfly.provision.actions import RecordLaunch
 from mayfly.provision.apply import Applier
 from mayfly.provision.audit import record_changes
+from mayfly.provision.confirmed import confirmed
 from mayfly.provision.decide import decided, next_change
 from mayfly.provision.gather import gather
 from mayfly.provision.gather_power import with_power
@@ -22,8 +25,9 @@ from mayfly.provision.measures import measure
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.refresh import refresh
 from mayfly.provision.refresh_prices import refresh_prices
+from mayfly.provision.view import ProvisionView
 from mayfly.records.about import fields
-from mayfly.records.model import Claim, QueueRecord
+from mayfly.records.model import Claim, Instance, QueueRecord
 from mayfly.records.standing import PROVISION, Standing
 from mayfly.records.why import HOLDS_NOTHING, UNDER_WAY, Code, Why
 from mayfly.tick.edge import Edge
@@ -142,10 +146,35 @@ def _tick_queue(record: QueueRecord, ports: ProvisionPorts, applier: Applier, sa
     view = gather(record, ports, now)
     if says.logs:
         outcome.of_queues.add(measure(view, config, now))
-    view = with_power(view, config, ports, outcome, now)
-    hung = hung_boots(view, now)
-    view = without(view, hung)
-    outcome.repeat_at(next_change(view, config, now))
+    view, hung = _without_hung(view, config, ports, applier)
     found = decided(view, config, now)
+    if any(isinstance(action, RecordLaunch) for action in found.actions):
+        present, config = _present(record, config, ports.fleet)
+        if present.version != record.version:
+            view, hung = _without_hung(gather(present, ports, now), config, ports, applier)
+        view = confirmed(view, hung, config, ports.fleet, now)
+        found = decided(view, config, now)
+    outcome.repeat_at(next_change(view, config, now))
     applier.begin(record.queue, [*condemn_hung(hung, now), *found.actions], view.zones)
     says.say(standing(view, config, found.held, now), partial(held_jobs, view=view, config=config))
+
+
+def _without_hung(
+    view: ProvisionView, config: QueueConfig, ports: ProvisionPorts, applier: Applier
+) -> tuple[ProvisionView, tuple[Instance, ...]]:
+    """The view with what EC2 says of stopped instances, without hung boots, and the hung boots."""
+    view = with_power(view, config, ports, applier.outcome, applier.now)
+    hung = hung_boots(view, applier.now)
+    return without(view, hung), hung
+
+
+def _present(
+    record: QueueRecord, config: QueueConfig, fleet: Fleet
+) -> tuple[QueueRecord, QueueConfig]:
+    """The queue's record as it is now, with the configuration in force.
+
+    The index that lists records may lag: a pool that an operator has made smaller would be filled.
+    """
+    present = fleet.queue(record.queue)
+    newer = in_force(present) if present is not None else None
+    return (record, config) if present is None or newer is None else (present, newer)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+
+RECENT = timedelta(minutes=3)
+"""How long a ledger names a launch: longer than the index has been seen to lag, which is told in
+minutes at the worst (AWS names no bound)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Ledger:
     freed: int = 0
     """Slots freed before this read; a save computes from it the slots freed since."""
     recent: tuple[tuple[datetime, int], ...] = ()
-    """Launches of the last minute: time and number of slots."""
+    """Launches within `RECENT`, all of them: time and number of slots."""
     retry_at: Mapping[str, datetime] = field(default_factory=dict)
     """By shape: no launch before this time, because EC2 had no capacity.
 

@@ -1,0 +1,367 @@
+"""The four functions as Lambda runs them: schedules, queues, the stream, time-outs, warm places.
+
+The loops are the shipped ones. What stands between an event and a loop is a few lines in
+`mayfly.invoke`, which need Lambda's context; the spans of time are those of that module, and the
+time-outs those of `template.yaml` (a test compares them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from mayfly.dispatch.loop import dispatch_until_replaced
+from mayfly.dispatch.ports import DispatchPorts
+from mayfly.errors import FAILURES
+from mayfly.events import SPOT_NOTICE, InstanceEvent, Messages, SpotWarning, StateChanged
+from mayfly.invoke import MESSAGES_STAY, NUDGED_STAY, RESERVE
+from mayfly.provision.loop import provision_until_quiet
+from mayfly.provision.ports import ProvisionPorts
+from mayfly.reap.loop import reap_and_look_again, reap_messages
+from mayfly.reap.ports import ReapPorts
+from mayfly.sandbox.loop import sandbox_while_open
+from mayfly.sandbox.ports import SandboxPorts
+from mayfly.tick.edge import Edge
+from mayfly_lab.sim.calls import Bucket, Calls, Port
+from mayfly_lab.sim.chance import Chance
+from mayfly_lab.sim.profiles import STACK
+from mayfly_lab.sim.time import Task, Tasks
+
+TIMEOUTS: Mapping[str, int] = {"dispatch": 90, "provision": 60, "sandbox": 75, "reap": 60}
+"""Seconds after which Lambda ends an invocation, by function."""
+ATTEMPTS: Mapping[str, Mapping[str, int]] = {
+    "dispatch": {},
+    "provision": {"machines": 2, "roles": 2, "prices": 1},
+    "sandbox": {"machines": 1},
+    "reap": {"machines": 2},
+}
+"""Attempts of botocore by function and port, where `mayfly.adapters.aws.clients` differs."""
+_TABLE, _OTHER = 4, 3
+OWNER = f"123456789012/eu-central-1/{STACK}"
+
+Fakes = Mapping[str, object]
+
+
+@dataclass(slots=True)
+class Place:
+    """A warm execution environment, with what a function keeps between invocations."""
+
+    ports: Any
+    calls: Calls | None = None
+
+
+@dataclass(slots=True)
+class Functions:
+    """All invocations of one run."""
+
+    tasks: Tasks
+    chance: Chance
+    fakes: Fakes
+    buckets: Mapping[str, Bucket]
+    short: bool = False
+    """Whether invocations of `dispatch` have little time: enough at rest, and cheap."""
+    made: int = 0
+    """Calls of all ports, so far."""
+    _free: dict[str, list[Place]] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    running: dict[Task, str] = field(default_factory=dict)
+    """The function of each invocation that runs."""
+
+    # -- one invocation --------------------------------------------------------------------------
+
+    def invoke(
+        self,
+        function: str,
+        run: Callable[[Any, Edge], object],
+        ended: Callable[[bool], object] = bool,
+    ) -> None:
+        """Begin an invocation. `ended` hears whether it came to its own end."""
+        number = self._numbers[function] = self._numbers.get(function, 0) + 1
+        name = f"{function} {number}"
+        free = self._free.setdefault(function, [])
+        place = free.pop() if free else self._new_place(function)
+        place.calls = Calls(self.tasks, self.chance, name, self.buckets)
+        done = False
+
+        def call() -> None:
+            nonlocal done
+            left = timedelta(seconds=TIMEOUTS[function]) - RESERVE
+            clock = self.tasks.time.clock
+            try:
+                run(place.ports, Edge(clock, self.tasks.sleep, clock() + left))
+                done = True
+            except FAILURES:
+                done = False
+            finally:
+                self.running.pop(task, None)
+                self.made += place.calls.made if place.calls is not None else 0
+                if done:
+                    free.append(place)
+                ended(done)
+
+        task = self.tasks.begin(name, call)
+        self.running[task] = function
+        limit = float(TIMEOUTS[function])
+        if self.chance.happens("timeout", name):
+            limit = self.chance.between(0.1, limit, f"timeout {name}")
+        self.tasks.time.after(limit, lambda: self._time_out(task))
+
+    def _time_out(self, task: Task) -> None:
+        if not task.dead:
+            self.tasks.kill(task)
+
+    def _new_place(self, function: str) -> Place:
+        place = Place(None)
+        own = ATTEMPTS[function]
+
+        def calls() -> Calls:
+            if place.calls is None:
+                raise TypeError("a port is called outside of any invocation")
+            return place.calls
+
+        def port(name: str, fake: str = "") -> Any:
+            attempts = own.get(name, _TABLE if name in {"fleet", "mailbox", "history"} else _OTHER)
+            if name == "buildkite":
+                attempts = 1
+            return Port(calls, name, self.fakes[fake or name], attempts)
+
+        place.ports = _PORTS[function](port)
+        return place
+
+    # -- the kinds of invocations ----------------------------------------------------------------
+
+    def dispatch(self) -> None:
+        """The minute's invocation of `dispatch`."""
+        number = self._numbers.get("dispatch", 0)
+
+        def run(ports: DispatchPorts, edge: Edge) -> None:
+            if self.short:
+                edge = Edge(edge.clock, edge.sleep, edge.clock() + timedelta(seconds=4))
+            dispatch_until_replaced(ports, OWNER, f"request-{number}", edge)
+
+        self.invoke("dispatch", run)
+
+    def provision(self, *, nudged: bool = False, ended: Callable[[bool], object] = bool) -> None:
+        """An invocation of `provision`, by schedule or by nudges."""
+
+        def run(ports: ProvisionPorts, edge: Edge) -> None:
+            provision_until_quiet(ports, edge, nudged=nudged)
+
+        self.invoke("provision", run, ended)
+
+    def sandbox(self, *, nudged: bool = False, ended: Callable[[bool], object] = bool) -> None:
+        """An invocation of `sandbox`, by schedule or by the table's stream."""
+
+        def run(ports: SandboxPorts, edge: Edge) -> None:
+            at_most = _within(edge, NUDGED_STAY) if nudged else edge
+            sandbox_while_open(ports, at_most, nudged=nudged)
+
+        self.invoke("sandbox", run, ended)
+
+    def reap(self) -> None:
+        """The minute's invocation of `reap`."""
+
+        def run(ports: ReapPorts, edge: Edge) -> None:
+            reap_and_look_again(ports, edge)
+
+        self.invoke("reap", run)
+
+    def reap_messages(
+        self, events: list[InstanceEvent], nudges: int, ended: Callable[[bool], object]
+    ) -> None:
+        """An invocation of `reap` by messages of its queue."""
+
+        def run(ports: ReapPorts, edge: Edge) -> None:
+            messages = Messages(tuple(events), nudges, ())
+            reap_messages(ports, messages, _within(edge, MESSAGES_STAY))
+
+        self.invoke("reap", run, ended)
+
+
+def _within(edge: Edge, at_most: timedelta) -> Edge:
+    stop_at = min(edge.stop_at, edge.clock() + at_most)
+    return Edge(edge.clock, edge.sleep, stop_at)
+
+
+def _dispatch(port: Callable[..., Any]) -> DispatchPorts:
+    return DispatchPorts(
+        port("fleet"),
+        port("buildkite"),
+        port("parameters"),
+        port("nudges"),
+        port("reap_nudges"),
+    )
+
+
+def _provision(port: Callable[..., Any]) -> ProvisionPorts:
+    return ProvisionPorts(
+        STACK,
+        port("fleet"),
+        port("history"),
+        port("mailbox"),
+        port("machines"),
+        port("parameters"),
+        port("roles"),
+        port("prices"),
+        port("reap_nudges"),
+        port("nudges"),
+        "eu-central-1",
+        "/buildkite/mayfly/agent-token",
+    )
+
+
+def _sandbox(port: Callable[..., Any]) -> SandboxPorts:
+    return SandboxPorts(
+        port("fleet"), port("mailbox"), port("machines"), port("nudges"), port("reap_nudges")
+    )
+
+
+def _reap(port: Callable[..., Any]) -> ReapPorts:
+    return ReapPorts(
+        port("fleet"), port("mailbox"), port("machines"), port("nudges"), port("words")
+    )
+
+
+_PORTS: Mapping[str, Callable[[Callable[..., Any]], object]] = {
+    "dispatch": _dispatch,
+    "provision": _provision,
+    "sandbox": _sandbox,
+    "reap": _reap,
+}
+
+
+# -- events ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """Events on their way: some are lost, late, or come twice."""
+
+    tasks: Tasks
+    chance: Chance
+    name: str
+    usual: tuple[float, float]
+    """Seconds that an event usually takes."""
+    _numbers: int = 0
+
+    def send(self, arrive: Callable[[], object], after: float = 0.0) -> None:
+        """Send an event, to arrive not before `after` seconds."""
+        self._numbers += 1
+        name = f"{self.name} {self._numbers}"
+        if self.chance.happens("lost-event", name):
+            return
+        late = self.chance.happens("late-event", name)
+        takes = self.chance.between(*((0.0, 60.0) if late else self.usual), f"takes {name}")
+        self.tasks.time.after(after + takes, arrive)
+        if self.chance.happens("doubled-event", name):
+            again = self.chance.between(0.0, 60.0, f"again {name}")
+            self.tasks.time.after(after + again, arrive)
+
+
+@dataclass(slots=True)
+class NudgeQueue:
+    """An SQS queue and its event source mapping: two invocations at most, ten messages each."""
+
+    deliveries: Deliveries
+    invoke: Callable[[list[object], Callable[[bool], object]], object]
+    hidden: float
+    """Seconds until messages of an invocation that died are seen again."""
+    _waiting: list[object] = field(default_factory=list)
+    _running: int = 0
+
+    def send(self, reason: str, after: timedelta = timedelta(0)) -> None:
+        """See `mayfly.ports.Nudges`."""
+        self.put(reason, after.total_seconds())
+
+    def put(self, message: object, after: float = 0.0) -> None:
+        """Put a message in."""
+        self.deliveries.send(partial(self._arrive, message), after)
+
+    def _arrive(self, message: object) -> None:
+        self._waiting.append(message)
+        self._begin()
+
+    def _begin(self) -> None:
+        while self._waiting and self._running < 2:
+            batch, self._waiting = self._waiting[:10], self._waiting[10:]
+            self._running += 1
+            self.invoke(batch, partial(self._ended, batch))
+
+    def _ended(self, batch: list[object], done: bool) -> None:
+        self._running -= 1
+        time = self.deliveries.tasks.time
+        if not done:
+            time.after(self.hidden, partial(self._again, batch))
+        time.after(0.0, self._begin)
+
+    def _again(self, batch: list[object]) -> None:
+        self._waiting.extend(batch)
+        self._begin()
+
+
+@dataclass(slots=True)
+class Stream:
+    """The mailbox's stream: one invocation of `sandbox` at a time, for all that was written."""
+
+    deliveries: Deliveries
+    functions: Functions
+    _waiting: bool = False
+    _running: bool = False
+
+    def wrote(self) -> None:
+        """Hear of a write."""
+        self.deliveries.send(self._arrive)
+
+    def _arrive(self) -> None:
+        self._waiting = True
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._waiting and not self._running:
+            self._waiting, self._running = False, True
+            self.functions.sandbox(nudged=True, ended=self._ended)
+
+    def _ended(self, _: bool) -> None:
+        self._running = False
+        self.deliveries.tasks.time.after(0.0, self._begin)
+
+
+def nudges_of_provision(functions: Functions) -> NudgeQueue:
+    """The queue that wakes `provision`."""
+
+    def invoke(_: list[object], ended: Callable[[bool], object]) -> None:
+        functions.provision(nudged=True, ended=ended)
+
+    return NudgeQueue(_deliveries(functions, "nudge of provision"), invoke, 360.0)
+
+
+def messages_of_reap(functions: Functions) -> NudgeQueue:
+    """The queue that wakes `reap`: EC2's events, and nudges."""
+
+    def invoke(batch: list[object], ended: Callable[[bool], object]) -> None:
+        events = [each for each in batch if isinstance(each, StateChanged | SpotWarning)]
+        functions.reap_messages(events, len(batch) - len(events), ended)
+
+    return NudgeQueue(_deliveries(functions, "message of reap"), invoke, 120.0)
+
+
+def event_of(instance_id: str, word: str, now: datetime) -> InstanceEvent | None:
+    """EC2's event for an instance's change; None for one that no rule of the stack matches."""
+    if word == "warned":
+        return SpotWarning(instance_id, now + SPOT_NOTICE)
+    if word in {"shutting-down", "stopped", "stopping", "terminated"}:
+        return StateChanged(instance_id, word)
+    return None
+
+
+def _deliveries(functions: Functions, name: str) -> Deliveries:
+    return Deliveries(functions.tasks, functions.chance, name, (0.02, 0.6))
+
+
+def a_stream(functions: Functions) -> Stream:
+    """The stream of the Mailbox table."""
+    deliveries = Deliveries(functions.tasks, functions.chance, "record of the stream", (0.1, 0.7))
+    return Stream(deliveries, functions)
