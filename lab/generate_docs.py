@@ -12,6 +12,8 @@ from e2e.kinds import KINDS
 from judges.differences import rows
 from mayfly_lab.agents.notice import LIMITS
 from mayfly_lab.faults.table import SWITCHES
+from mayfly_lab.sim.faults import FAULTS as SIMULATED
+from mayfly_lab.sim.invariants import NAMES
 
 
 def kinds_of_job() -> str:
@@ -34,6 +36,19 @@ def faults() -> str:
             for name, each in SWITCHES.items()
         ),
     )
+
+
+def faults_of_the_simulator() -> str:
+    """The faults of `mayfly-lab sim`, with their rates."""
+    return table(
+        ("fault", "rate", "what happens"),
+        ((f"`{name}`", f"{each.rate:g}", each.meaning) for name, each in SIMULATED.items()),
+    )
+
+
+def invariants() -> str:
+    """What holds in every run of the simulator."""
+    return table(("invariant", "what holds"), ((f"`{n}`", text) for n, text in NAMES.items()))
 
 
 def metadata_differences() -> str:
@@ -89,6 +104,8 @@ DOCUMENTS = Documents(
         "attacks": attacks,
         "attacks-that-remain": attacks_that_remain,
         "faults": faults,
+        "faults-of-the-simulator": faults_of_the_simulator,
+        "invariants": invariants,
         "limits-of-the-stand-in": limits,
         "metadata-differences": metadata_differences,
         "keys-of-pipelines": keys_of_pipelines,

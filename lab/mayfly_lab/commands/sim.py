@@ -21,7 +21,8 @@ MOST_SEEDS = 1_000_000
 LARGEST_SEED = 2**53
 _MOST_FAILED = 3
 """Failing seeds after which no more are run: each is looked at in turn."""
-_SHORTEN_SECONDS = 60.0
+SHORTEN_SECONDS = 60.0
+"""Longest search for a shorter run, in seconds of real time, for each failing seed."""
 
 
 def _fault_lines() -> Iterator[str]:
@@ -117,7 +118,7 @@ def _sim(chosen: SimChoices) -> int:
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(_document(total), indent=2) + "\n", "utf-8")
     for result in total.failed[:_MOST_FAILED]:
-        short = shorten(result, plan, _SHORTEN_SECONDS)
+        short = shorten(result, plan, SHORTEN_SECONDS)
         for line in show.violation(short, chosen.replay):
             click.echo(line)
     if total.failed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from greenlet import getcurrent
@@ -15,6 +15,18 @@ from mayfly.records.states import InstanceState, Supply
 from mayfly_lab.sim.time import Task
 from mayfly_lab.sim.world import World
 
+NAMES: Mapping[str, str] = {
+    "one-assignment": "a job has one live assignment at most, and an instance one job, ever",
+    "proven-first": "an assignment is for the proven boot of an instance with its sandbox profile",
+    "token-stays": "no acquisition token is in a record or in last words",
+    "nothing-leaks": "every instance, slot, launch and mailbox row comes to its end",
+    "nobody-shot": "Mayfly ends no instance while its agent runs a job within its time limit",
+    "every-job-ends": "each job ends at Buildkite; none is accepted twice, or failed once accepted",
+    "bounded": "the ledger counts the slots that there are, and no launch has more than is missing",
+    "fenced": "each write of `dispatch` carries the fence of its lease",
+    "no-defect": "no exception but a failure of a port leaves a loop",
+}
+"""What holds in every run, by name. Each violation begins with one of the names."""
 _OVER = {"finished", "canceled"}
 
 

@@ -21,7 +21,7 @@ class Task(greenlet):
     def __init__(self, name: str, call: Callable[[], object], owner: Task | None) -> None:
         super().__init__(call)
         self.name = name
-        self.owner = owner or self
+        self.owner = self if owner is None else owner
         """The task on whose behalf this one runs; itself where there is none."""
         self.is_dead = False
 
