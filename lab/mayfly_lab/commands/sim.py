@@ -107,7 +107,7 @@ def _sim(chosen: SimChoices) -> int:
     if chosen.keep is not None:
         kept = frozenset(chosen.keep.read_text("utf-8").splitlines())
     plan = Plan(rates(chosen.faults, only=chosen.only), chosen.arrivals, kept)
-    began, total = time.monotonic(), Total()
+    began, total = time.monotonic(), Total(chosen.first)
     seeds = range(chosen.first, chosen.first + chosen.seeds)
     for result in run_all(seeds, plan, _MOST_FAILED):
         total.add(result)

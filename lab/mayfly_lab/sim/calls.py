@@ -71,27 +71,29 @@ class Calls:
         self.made += 1
         name = f"{self.name} {what} {number}"
         bucket = self._buckets.get(what)
+        cut, slow, throttle, late, lost, takes, measure, _ = chance.draws(name)
+        low, high = _USUAL
         for attempt in range(attempts):
-            tasks.sleep(chance.between(*_USUAL, name))
+            tasks.sleep(low + (high - low) * takes)
             if bucket is None or bucket.take(tasks.time.seconds):
                 break
             if attempt + 1 == attempts:
                 raise Transient(f"RequestLimitExceeded: {what}")
             tasks.sleep(chance.draw(f"{name} backoff {attempt}") * _BACKOFF * 2**attempt)
-        if chance.happens("cut", name):
+        if chance.strikes("cut", cut, name):
             tasks.kill(task.owner)
             raise Killed
-        if chance.happens("slow-call", name):
-            tasks.sleep(chance.between(*_SLOW, f"slow {name}"))
-        if chance.happens("throttle", name):
+        if chance.strikes("slow-call", slow, name):
+            tasks.sleep(_SLOW[0] + (_SLOW[1] - _SLOW[0]) * measure)
+        if chance.strikes("throttle", throttle, name):
             raise Transient(f"Throttling: {what}")
-        if chance.happens("late-effect", name):
-            later = chance.between(*_LATE, f"late {name}")
+        if chance.strikes("late-effect", late, name):
+            later = _LATE[0] + (_LATE[1] - _LATE[0]) * measure
             tasks.time.after(later, partial(_ignoring_failures, method, *args, **named))
             tasks.sleep(_SILENCE)
             raise Transient(f"no answer: {what}")
         answer = method(*args, **named)
-        if chance.happens("lost-answer", name):
+        if chance.strikes("lost-answer", lost, name):
             tasks.sleep(_SILENCE)
             raise Transient(f"the answer was lost: {what}")
         return answer

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from hashlib import blake2b
+from struct import unpack
 
 _WHOLE = float(1 << 64)
+_QUARTER = float(1 << 32)
 
 
 class Chance:
@@ -31,6 +33,17 @@ class Chance:
         digest = blake2b(f"{self._seed}/{name}".encode(), digest_size=8).digest()
         return int.from_bytes(digest) / _WHOLE
 
+    def draws(self, name: str) -> tuple[float, ...]:
+        """Eight numbers from 0 up to, but without, 1: cheaper than eight names."""
+        digest = blake2b(f"{self._seed}/{name}".encode(), digest_size=32).digest()
+        return tuple(each / _QUARTER for each in unpack(">8I", digest))
+
+    def strikes(self, fault: str, drawn: float, name: str) -> bool:
+        """Whether the fault happens at the place of this name, by a number that was drawn."""
+        if self.is_calm or drawn >= self._rates[fault]:
+            return False
+        return self.takes(f"{name}: {fault}")
+
     def between(self, low: float, high: float, name: str) -> float:
         """A number from `low` up to `high`."""
         return low + (high - low) * self.draw(name)
@@ -46,10 +59,9 @@ class Chance:
 
     def happens(self, fault: str, name: str) -> bool:
         """Whether the fault happens at the place of this name."""
-        rate = self._rates[fault]
-        if self.is_calm or rate <= 0:
+        if self.is_calm or not self._rates[fault]:
             return False
-        return self.draw(f"{fault} {name}") < rate and self.takes(f"{name}: {fault}")
+        return self.strikes(fault, self.draw(f"{fault} {name}"), name)
 
     def takes(self, event: str) -> bool:
         """Note an event that is to happen. False where a shorter run leaves it out."""

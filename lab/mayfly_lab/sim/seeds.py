@@ -21,6 +21,8 @@ _AT_ONCE = 20
 class Total:
     """What many runs add up to."""
 
+    first: int = 0
+    """The first seed."""
     seeds: int = 0
     calls: int = 0
     seconds: float = 0.0

@@ -20,9 +20,8 @@ def progress(total: Total, seeds: int, seconds: float) -> str:
 def summary(total: Total, seconds: float) -> Iterator[str]:
     """Lines about all seeds."""
     yield ""
-    yield (
-        f"{total.seeds} seeds in {seconds:.0f} s: {total.seconds / 3600:.1f} hours of virtual time,"
-    )
+    yield f"{total.seeds} seeds from {total.first} on, in {seconds:.0f} s:"
+    yield f"{total.seconds / 3600:.1f} hours of virtual time,"
     yield f"{total.jobs} jobs, {total.launches} launches, {total.calls} calls to ports"
     yield "faults:"
     for name in FAULTS:

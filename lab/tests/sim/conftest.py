@@ -1,4 +1,4 @@
-"""The contract suites for the simulator's fakes, without the cases that are about DynamoDB alone."""
+"""The contract suites run here without the cases that are about DynamoDB alone."""
 
 from __future__ import annotations
 

@@ -20,8 +20,16 @@ def test_equal_seeds_and_names_give_equal_draws_in_any_order() -> None:
 
 def test_draws_are_spread_evenly() -> None:
     drawn = [Chance(1, {}).draw(name) for name in NAMES]
-    assert 0 <= min(drawn) < 0.01 < 0.99 < max(drawn) < 1
+    assert 0 <= min(drawn) < 0.01
+    assert 0.99 < max(drawn) < 1
     assert mean(drawn) == pytest.approx(0.5, abs=0.02)
+
+
+def test_eight_draws_at_once_are_spread_evenly_and_differ() -> None:
+    drawn = [Chance(1, {}).draws(name) for name in NAMES[:1000]]
+    for numbers in zip(*drawn, strict=True):
+        assert mean(numbers) == pytest.approx(0.5, abs=0.04)
+    assert all(len(set(each)) == 8 for each in drawn)
 
 
 def test_whole_numbers_reach_both_ends() -> None:

@@ -41,7 +41,7 @@ def test_seeds_that_hold_are_summed_up(capsys: pytest.CaptureFixture[str], tmp_p
     file = tmp_path / "figures.json"
     assert run_command(["sim", "--from", "1", "--seeds", "3", "--json", str(file)]) == 0
     shown = capsys.readouterr().out
-    assert "3 seeds in" in shown
+    assert "3 seeds from 1 on, in" in shown
     assert "every invariant held" in shown
     assert max(map(len, shown.splitlines())) <= 80
     figures = json.loads(file.read_text())
@@ -55,9 +55,7 @@ def test_a_violation_is_shown_with_the_shortest_way_to_it_and_its_replay(
 ) -> None:
     monkeypatch.setattr(provision, "confirmed", lambda view, *_: view)
     # In this process: the others do not have the mutation.
-    monkeypatch.setattr(
-        seeds, "run_all", lambda some, plan, _: (run(seed, plan) for seed in some)
-    )
+    monkeypatch.setattr(seeds, "run_all", lambda some, plan, _: (run(seed, plan) for seed in some))
     monkeypatch.setattr(sim, "SHORTEN_SECONDS", 5.0)
     words = ["sim", "--from", "22", "--seeds", "1", "--fault", "no-boot=0"]
     assert run_command(words) == 1

@@ -32,7 +32,11 @@ def first_violation(seeds: range, plan: Plan = USUAL) -> Result:
     raise AssertionError(f"every invariant held in {len(seeds)} seeds")
 
 
-@pytest.mark.parametrize("seed", range(1, 9))
+FAILED_ONCE = (22, 102, 108, 119, 129, 133, 161, 184, 219)
+"""Seeds in which instances were launched for jobs that had theirs, or for a pool of before."""
+
+
+@pytest.mark.parametrize("seed", [*range(1, 5), *FAILED_ONCE])
 def test_a_seed_comes_to_its_end_and_holds_every_invariant(seed: int) -> None:
     result = run(seed, USUAL)
     assert result.violations == ()
