@@ -40,6 +40,7 @@ ATTEMPTS: Mapping[str, Mapping[str, int]] = {
 }
 """Attempts of botocore by function and port, where `mayfly.adapters.aws.clients` differs."""
 _TABLE, _OTHER = 4, 3
+_SHORT = timedelta(seconds=4)
 OWNER = f"123456789012/eu-central-1/{STACK}"
 
 Fakes = Mapping[str, object]
@@ -62,7 +63,7 @@ class Functions:
     fakes: Fakes
     buckets: Mapping[str, Bucket]
     short: bool = False
-    """Whether invocations of `dispatch` have little time: enough at rest, and cheap."""
+    """Whether invocations that go on and on have little time: enough at rest, and cheap."""
     made: int = 0
     """Calls of all ports, so far."""
     _free: dict[str, list[Place]] = field(default_factory=dict)
@@ -131,6 +132,9 @@ class Functions:
         place.ports = _PORTS[function](port)
         return place
 
+    def _within(self, edge: Edge) -> Edge:
+        return _within(edge, _SHORT) if self.short else edge
+
     # -- the kinds of invocations ----------------------------------------------------------------
 
     def dispatch(self) -> None:
@@ -138,9 +142,7 @@ class Functions:
         number = self._numbers.get("dispatch", 0)
 
         def run(ports: DispatchPorts, edge: Edge) -> None:
-            if self.short:
-                edge = Edge(edge.clock, edge.sleep, edge.clock() + timedelta(seconds=4))
-            dispatch_until_replaced(ports, OWNER, f"request-{number}", edge)
+            dispatch_until_replaced(ports, OWNER, f"request-{number}", self._within(edge))
 
         self.invoke("dispatch", run)
 
@@ -157,7 +159,7 @@ class Functions:
 
         def run(ports: SandboxPorts, edge: Edge) -> None:
             at_most = _within(edge, NUDGED_STAY) if nudged else edge
-            sandbox_while_open(ports, at_most, nudged=nudged)
+            sandbox_while_open(ports, self._within(at_most), nudged=nudged)
 
         self.invoke("sandbox", run, ended)
 

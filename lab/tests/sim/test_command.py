@@ -57,11 +57,11 @@ def test_a_violation_is_shown_with_the_shortest_way_to_it_and_its_replay(
     # In this process: the others do not have the mutation.
     monkeypatch.setattr(seeds, "run_all", lambda some, plan, _: (run(seed, plan) for seed in some))
     monkeypatch.setattr(sim, "SHORTEN_SECONDS", 5.0)
-    words = ["sim", "--from", "22", "--seeds", "1", "--fault", "no-boot=0"]
+    words = ["sim", "--from", "7", "--seeds", "1", "--fault", "no-boot=0"]
     assert run_command(words) == 1
     shown = capsys.readouterr()
     assert "bounded: " in shown.out
-    assert "mayfly-lab sim --from 22 --seeds 1 --fault no-boot=0" in shown.out
+    assert "mayfly-lab sim --from 7 --seeds 1 --fault no-boot=0" in shown.out
     events = [line.strip() for line in shown.out.splitlines() if line.startswith("    ")]
     kept = tmp_path / "events"
     kept.write_text("\n".join(events))

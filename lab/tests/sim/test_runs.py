@@ -32,7 +32,7 @@ def first_violation(seeds: range, plan: Plan = USUAL) -> Result:
     raise AssertionError(f"every invariant held in {len(seeds)} seeds")
 
 
-FAILED_ONCE = (22, 102, 108, 119, 129, 133, 161, 184, 219)
+FAILED_ONCE = (7, 16, 31, 36, 37, 39, 44, 54, 82, 107)
 """Seeds in which instances were launched for jobs that had theirs, or for a pool of before."""
 
 
@@ -68,7 +68,7 @@ def test_a_launch_for_a_job_that_has_its_instance_is_found_and_shortened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(provision, "confirmed", lambda view, *_: view)
-    found = first_violation(range(22, 60))
+    found = first_violation(range(7, 60))
     assert invariant(found) == "bounded"
     assert re.search(r"\d+ launched, \d+ wanted, \d+ there", found.violations[0])
     short = shorten(found, USUAL, seconds=10)
