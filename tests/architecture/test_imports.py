@@ -66,8 +66,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 """By part: the other parts that it may import. docs/architecture.md has the same table."""
 
 REACHES_OUT = {
-    "apply", "audit", "candidates", "confirmed", "environments", "gather", "gather_power", "job_states",
-    "lease", "long_reads", "loop", "parameter_reads", "power", "read_roles", "refresh",
+    "apply", "audit", "candidates", "confirmed", "environments", "gather", "gather_power",
+    "job_states", "lease", "long_reads", "loop", "parameter_reads", "power", "read_roles", "refresh",
     "refresh_prices", "rhythm",
     "state_reads", "tick", "unlisted",
 }  # fmt: skip
