@@ -67,9 +67,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 REACHES_OUT = {
     "apply", "audit", "candidates", "confirmed", "environments", "gather", "gather_power",
-    "job_states", "lease", "long_reads", "loop", "parameter_reads", "power", "read_roles", "refresh",
-    "refresh_prices", "rhythm",
-    "state_reads", "tick", "unlisted",
+    "job_states", "lease", "long_reads", "loop", "parameter_reads", "power", "read_roles",
+    "refresh", "refresh_prices", "rhythm", "state_reads", "tick", "unlisted",
 }  # fmt: skip
 """Modules of a function that call ports or log. Every other module of a function is pure."""
 PURE = {

@@ -12,6 +12,7 @@ import pytest
 from mayfly.provision import tick as provision
 from mayfly.records.model import Instance
 from mayfly.sandbox import decide as sandbox
+from mayfly.sandbox.actions import SandboxAction
 from mayfly.sandbox.view import SandboxView
 from mayfly_cli.templates.reading import read
 from mayfly_lab.sim.faults import FAULTS, rates
@@ -87,9 +88,7 @@ def test_instances_that_are_called_ready_without_a_proof_are_found(
     assert invariant(first_violation(range(1, 9))) == "every-job-ends"
 
 
-def believing(
-    instance: Instance, view: SandboxView, now: datetime
-) -> Iterator[sandbox.SandboxAction]:
+def believing(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
     report = view.reports.get(instance.bootstrap_row or "")
     if report is not None:
         yield sandbox._ready(instance, report, view, now, "the host says so")
