@@ -18,8 +18,7 @@ from mayfly_lab.sim.buildkite import SimBuildkite
 from mayfly_lab.sim.calls import Bucket
 from mayfly_lab.sim.chance import Chance
 from mayfly_lab.sim.ec2 import SimMachines
-from mayfly_lab.sim.functions import (
-    Functions,
+from mayfly_lab.sim.events import (
     NudgeQueue,
     Stream,
     a_stream,
@@ -27,6 +26,7 @@ from mayfly_lab.sim.functions import (
     messages_of_reap,
     nudges_of_provision,
 )
+from mayfly_lab.sim.functions import Functions
 from mayfly_lab.sim.hosts import Hosts
 from mayfly_lab.sim.people import People
 from mayfly_lab.sim.plan import Plan
