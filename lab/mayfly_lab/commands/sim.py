@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from mayfly_lab.commands import options
 from mayfly_lab.commands.chosen import SimChoices
 from mayfly_lab.commands.lab_command import LabCommand
 from mayfly_lab.commands.option_types import FaultRate, TraceFile, Whole
+from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.sim.faults import FAULTS, rates
 
 MOST_SEEDS = 1_000_000
@@ -27,7 +29,10 @@ SHORTEN_SECONDS = 60.0
 
 def _fault_lines() -> Iterator[str]:
     for fault in FAULTS.values():
-        yield f"  {fault.name:<18}{fault.rate:<7g}{fault.meaning}"
+        first = f"  {fault.name:<18}{fault.rate:<7g}"
+        yield from textwrap.wrap(
+            fault.meaning, 79, initial_indent=first, subsequent_indent=" " * 27
+        )
 
 
 EPILOG = "\n".join(
@@ -88,11 +93,12 @@ EPILOG = "\n".join(
 )
 @options.json_option(help="Write what the seeds add up to as JSON too.")
 def sim(**chosen: Any) -> int:
-    """Run the four functions on a virtual clock, through every fault, and check the invariants.
+    """Run the shipped loops on a virtual clock, through every fault.
 
-    Each seed is one run: queues, jobs, operators, EC2, Buildkite and hosts do what the seed says,
-    and the functions' shipped loops overlap at every call. After some minutes the faults stop, and
-    everything must come to its end. Nothing is started, and no call leaves this process.
+    The invariants are checked at each write and at the end. Each seed is one run: queues, jobs,
+    operators, EC2, Buildkite and hosts do what the seed says, and the loops of the four functions
+    overlap at every call. After some minutes the faults stop, and everything must come to its end.
+    Nothing is started, and no call leaves this process.
     """
     return _sim(SimChoices(**chosen))
 
@@ -109,10 +115,12 @@ def _sim(chosen: SimChoices) -> int:
     plan = Plan(rates(chosen.faults, only=chosen.only), chosen.arrivals, kept)
     began, total = time.monotonic(), Total(chosen.first)
     seeds = range(chosen.first, chosen.first + chosen.seeds)
-    for result in run_all(seeds, plan, _MOST_FAILED):
-        total.add(result)
-        if total.seeds % 500 == 0:
-            click.echo(show.progress(total, chosen.seeds, time.monotonic() - began))
+    stop = Stop()
+    with stop.listening():
+        for result in run_all(seeds, plan, _MOST_FAILED, stop.check):
+            total.add(result)
+            if total.seeds % 500 == 0:
+                click.echo(show.progress(total, chosen.seeds, time.monotonic() - began))
     for line in show.summary(total, time.monotonic() - began):
         click.echo(line)
     if chosen.json is not None:

@@ -39,7 +39,7 @@ ATTEMPTS: Mapping[str, Mapping[str, int]] = {
 }
 """Attempts of botocore by function and port, where `mayfly.adapters.aws.clients` differs."""
 _TABLE, _OTHER = 4, 3
-_SHORT = timedelta(seconds=4)
+_SHORT = timedelta(seconds=2)
 OWNER = f"123456789012/eu-central-1/{STACK}"
 
 Fakes = Mapping[str, object]

@@ -33,7 +33,7 @@ _BOOT, _SET_UP, _IMDS, _RUN = (8.0, 40.0), (1.0, 30.0), (0.2, 6.0), (2.0, 90.0)
 _LATE = 360.0
 _POLL = 0.5
 """Seconds between two looks of a host; the supervisor's are shorter."""
-_FATES = ("booting", "bootstrapped", "sandboxed", "assigned", "running", "done")
+_FATES = ("booting", "bootstrapped", "sandboxed", "assigned", "running", "at work", "done")
 
 
 class _GaveUp(Exception):
@@ -203,6 +203,8 @@ class Hosts:
         job, token = str(assignment["job"]), str(assignment["token"])
         self.served.setdefault(host.instance_id, set()).add(job)
         self._reach(host, "assigned", None)
+        # As the supervisor does: the report says that the agent runs, not that it has the job.
+        self._reach(host, "running", Phase.RUNNING)
         if self.chance.happens("late-acquire", host.name):
             self._pause(host, 0.0, _LATE, "acquire")
         self._pause(host, 0.05, 1.5, "agent")
@@ -217,7 +219,7 @@ class Hosts:
 
     def _run(self, host: Host, job: str) -> None:
         self.buildkite.start(job)
-        self._reach(host, "running", Phase.RUNNING)
+        self._reach(host, "at work", None)
         began = self.tasks.time.seconds
         usual = self.chance.between(*_RUN, f"run {host.name}")
         lasts = min(self.lasts.get(job, usual), self.job_seconds)
@@ -241,7 +243,7 @@ class Hosts:
             host.is_mute = True
         if host.hangs_in == name:
             self._hang(host)
-        if host.fails_in == name and name != "running":
+        if host.fails_in == name and name not in {"running", "at work"}:
             raise _GaveUp(f"the host is to fail when {name}")
         if phase is not None:
             self._say(host, phase, **said)

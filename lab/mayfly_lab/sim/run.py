@@ -10,7 +10,7 @@ from mayfly_lab.sim.plan import Plan
 from mayfly_lab.sim.threads import as_tasks
 from mayfly_lab.sim.world import World, a_world
 
-FAULTS_SECONDS = (45.0, 150.0)
+FAULTS_SECONDS = (40.0, 130.0)
 """How long faults happen, by seed."""
 REST_SECONDS = 7200
 """How long everything may take to end afterwards: more than all deadlines one after the other."""

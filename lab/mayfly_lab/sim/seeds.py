@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from mayfly_lab.sim.plan import Plan
 from mayfly_lab.sim.run import Result, run
 from mayfly_lab.sim.shrink import shortest
 
-_AT_ONCE = 20
-"""Seeds that a process takes at a time."""
+_AT_ONCE = 5
+"""Seeds that a process takes at a time: a stop waits for them."""
+_LOOK = 0.5
 
 
 @dataclass(slots=True)
@@ -53,20 +55,33 @@ class Short:
     events: tuple[str, ...]
 
 
-def run_all(seeds: Sequence[int], plan: Plan, most_failed: int) -> Iterator[Result]:
-    """Run the seeds, and yield each result as it comes; ends early after so many failed ones."""
+def run_all(
+    seeds: Sequence[int], plan: Plan, most_failed: int, check: Callable[[], object]
+) -> Iterator[Result]:
+    """Run the seeds, and yield each result as it comes; ends early after so many failed ones.
+
+    `check` is called again and again, and may raise to end all runs.
+    """
     parts = [seeds[at : at + _AT_ONCE] for at in range(0, len(seeds), _AT_ONCE)]
     failed = 0
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-        waiting = [pool.submit(_run_some, part, plan) for part in parts]
-        for done in as_completed(waiting):
-            for result in done.result():
-                failed += bool(result.violations)
-                yield result
-            if failed >= most_failed:
-                for each in waiting:
-                    each.cancel()
-                return
+    pool = ProcessPoolExecutor(max_workers=os.cpu_count(), initializer=_ignore_signals)
+    try:
+        waiting = {pool.submit(_run_some, part, plan) for part in parts}
+        while waiting and failed < most_failed:
+            done, waiting = wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED)
+            check()
+            for each in done:
+                for result in each.result():
+                    failed += bool(result.violations)
+                    yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_signals() -> None:
+    """Ctrl-C reaches every process of the terminal: this one's parent ends the work."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _run_some(seeds: Sequence[int], plan: Plan) -> list[Result]:

@@ -2,7 +2,8 @@
 
 Two forms. Pairs of big-endian 32-bit numbers, milliseconds since the first job and milliseconds of
 the run (taskcluster-provisioning-simulator's captures). CSV, plain or gzip, with a line of names
-that has `created_s` or `run_created_s`, seconds, and `duration_s`.
+that has `created_s` or `run_created_s`, seconds, and `duration_s`. Jobs with a duration below 0
+never ran, and are left out.
 """
 
 from __future__ import annotations
@@ -68,9 +69,10 @@ def _from_text(content: bytes) -> list[Arrival] | None:
             arrival = Arrival(float(row[created]), float(row[_DURATION] or 0))
         except (TypeError, ValueError) as error:
             raise ValueError(f"line {number}: {error}") from error
-        if not (0 <= arrival.at < float("inf") and 0 <= arrival.lasts < float("inf")):
+        if not (0 <= arrival.at < float("inf") and abs(arrival.lasts) < float("inf")):
             raise ValueError(f"line {number}: a time is not a number of seconds from 0 on")
-        found.append(arrival)
+        if arrival.lasts >= 0:
+            found.append(arrival)
     return found
 
 

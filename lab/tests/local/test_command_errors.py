@@ -43,11 +43,14 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return said.err.strip()
 
 
+COMMANDS = "demo, run, up, bench, sim"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "mayfly-lab: Missing command; there is demo, run, up, bench (see mayfly-lab --help)"),
-        (["fly"], "mayfly-lab: No such command 'fly'; there is demo, run, up, bench"),
+        ([], f"mayfly-lab: Missing command; there is {COMMANDS} (see mayfly-lab --help)"),
+        (["fly"], f"mayfly-lab: No such command 'fly'; there is {COMMANDS}"),
         (["run"], "run: PIPELINE.yml is missing (see mayfly-lab run --help)"),
         (
             ["run", "good.yml", "--quick"],

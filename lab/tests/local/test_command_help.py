@@ -12,7 +12,7 @@ from mayfly_lab.cli import mayfly_lab, run_command
 from mayfly_lab.commands.fault_options import fault
 from mayfly_lab.faults import SWITCHES, Faults
 
-COMMANDS = ["demo", "run", "up", "bench"]
+COMMANDS = ["demo", "run", "up", "bench", "sim"]
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -55,16 +59,26 @@ def test_a_violation_is_shown_with_the_shortest_way_to_it_and_its_replay(
 ) -> None:
     monkeypatch.setattr(provision, "confirmed", lambda view, *_: view)
     # In this process: the others do not have the mutation.
-    monkeypatch.setattr(seeds, "run_all", lambda some, plan, _: (run(seed, plan) for seed in some))
+    monkeypatch.setattr(seeds, "run_all", lambda some, plan, *_: (run(seed, plan) for seed in some))
     monkeypatch.setattr(sim, "SHORTEN_SECONDS", 5.0)
-    words = ["sim", "--from", "7", "--seeds", "1", "--fault", "no-boot=0"]
+    words = ["sim", "--from", "16", "--seeds", "1", "--fault", "no-boot=0"]
     assert run_command(words) == 1
     shown = capsys.readouterr()
     assert "bounded: " in shown.out
-    assert "mayfly-lab sim --from 7 --seeds 1 --fault no-boot=0" in shown.out
+    assert "mayfly-lab sim --from 16 --seeds 1 --fault no-boot=0" in shown.out
     events = [line.strip() for line in shown.out.splitlines() if line.startswith("    ")]
     kept = tmp_path / "events"
     kept.write_text("\n".join(events))
     assert "1 of 1 seeds violate an invariant" in shown.err
     assert run_command([*words, "--keep", str(kept)]) == 1
     assert "bounded: " in capsys.readouterr().out
+
+
+def test_a_signal_ends_the_runs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mayfly_lab.cli", "sim", "--seeds", "100000"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=-1, text=True) as running:
+        time.sleep(4)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in out + err

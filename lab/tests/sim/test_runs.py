@@ -33,7 +33,7 @@ def first_violation(seeds: range, plan: Plan = USUAL) -> Result:
     raise AssertionError(f"every invariant held in {len(seeds)} seeds")
 
 
-FAILED_ONCE = (7, 16, 31, 36, 37, 39, 44, 54, 82, 107)
+FAILED_ONCE = (16, 31, 57, 118, 120, 130, 163, 167)
 """Seeds in which instances were launched for jobs that had theirs, or for a pool of before."""
 
 
@@ -69,7 +69,7 @@ def test_a_launch_for_a_job_that_has_its_instance_is_found_and_shortened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(provision, "confirmed", lambda view, *_: view)
-    found = first_violation(range(7, 60))
+    found = first_violation(range(16, 60))
     assert invariant(found) == "bounded"
     assert re.search(r"\d+ launched, \d+ wanted, \d+ there", found.violations[0])
     short = shorten(found, USUAL, seconds=10)
@@ -107,7 +107,7 @@ def test_an_exception_of_a_function_fails_the_run(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.slow
 def test_two_hundred_seeds_hold_and_meet_every_fault() -> None:
     total = Total()
-    for result in run_all(range(1000, 1200), USUAL, most_failed=1):
+    for result in run_all(range(1000, 1200), USUAL, 1, lambda: None):
         total.add(result)
     assert [(each.seed, each.violations) for each in total.failed] == []
     assert FAULTS.keys() - total.faults.keys() == set()

@@ -13,7 +13,7 @@ from mayfly_lab.sim.plan import Plan
 from mayfly_lab.sim.run import run
 from mayfly_lab.sim.traces import Arrival, read
 
-CSV = b"job_id,run_created_s,duration_s\n2,1005,7\n1,1000,144\n"
+CSV = b"job_id,run_created_s,duration_s\n2,1005,7\n1,1000,144\n3,1003,-1\n"
 PAIRS = struct.pack(">6I", 0, 1500, 250, 2000, 90_000, 10)
 SHARED = Path(__file__).parents[4] / "shared/traces"
 
